@@ -1,0 +1,1 @@
+"""The `waymark` command line, one file a group of commands."""

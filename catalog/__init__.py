@@ -1,0 +1,1 @@
+"""What may be published: taxonomy, metadata quality rules, importers."""

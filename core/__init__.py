@@ -1,0 +1,1 @@
+"""The leaf vocabulary: settings, errors, ids and the clock. Imports nothing of ours."""

@@ -1,0 +1,94 @@
+"""Everything that an operator may set, in one frozen class.
+
+Read from the environment with the prefix `WAYMARK_` (and `WAYMARK_<PART>__<NAME>` inside a part). It is
+constructed only in `app/` and handed down in parts; no other module reads the environment.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Recommendations(StrEnum):
+    """Whether `recommendedCourses` may use the feature store and the model."""
+
+    OFF = "off"
+    ON = "on"
+
+
+class TelemetryExporter(StrEnum):
+    """Where spans and metrics go."""
+
+    OFF = "off"
+    CONSOLE = "console"
+    OTLP = "otlp"
+
+
+class Part(BaseModel):
+    """A group of settings, frozen like the whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Part):
+    """PostgreSQL: how many connections and how long a statement may take."""
+
+    read_connections: int = Field(default=8, ge=1, description="Connections that queries share.")
+    write_connections: int = Field(default=4, ge=1, description="Connections that mutations share.")
+    statement_timeout: Seconds = Field(default=10.0, description="Seconds until PostgreSQL cancels a statement.")
+    connect_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")
+
+
+class SecuritySettings(Part):
+    """Tokens, passwords and the encryption of personal data."""
+
+    key_file: Path | None = Field(default=None, description="Key ring; `<data-dir>/keys.json` when not given.")
+    access_token_lifetime: Seconds = Field(default=900.0, description="Seconds that an access token is valid.")
+    refresh_token_lifetime: Seconds = Field(default=30 * 86_400.0, description="Seconds a session may be idle.")
+    password_memory_kib: int = Field(default=19_456, ge=8, description="argon2id memory, KiB (OWASP: 19456).")
+    password_iterations: int = Field(default=2, ge=1, description="argon2id iterations.")
+
+
+class RankingSettings(Part):
+    """How an answer of `recommendedCourses` is bounded in time and in age."""
+
+    deadline: Seconds = Field(default=0.25, description="Seconds for the whole way of a recommendation.")
+    refresh_interval: Seconds = Field(default=5.0, description="Seconds between looks for a new release or features.")
+    stale_after: Seconds = Field(
+        default=14 * 86_400.0, description="Age in seconds of the last materialization at which features are stale."
+    )
+
+
+class TelemetrySettings(Part):
+    """OpenTelemetry: off unless asked for."""
+
+    exporter: TelemetryExporter = Field(default=TelemetryExporter.OFF, description="`off`, `console` or `otlp`.")
+    endpoint: str | None = Field(default=None, description="OTLP/HTTP collector, such as `http://127.0.0.1:4318`.")
+    sampling_ratio: float = Field(default=1.0, ge=0, le=1, description="Share of traces that are recorded.")
+
+
+class Settings(BaseSettings):
+    """The settings of one Waymark process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WAYMARK_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(default=Path(".waymark"), description="The one folder that data lives under.")
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL; embedded when not given.")
+    redis_url: SecretStr | None = Field(default=None, description="Redis or Valkey; embedded when not given.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    recommendations: Recommendations = Field(default=Recommendations.ON, description="`on` or `off`.")
+    graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
+    database: DatabaseSettings = DatabaseSettings()
+    security: SecuritySettings = SecuritySettings()
+    ranking: RankingSettings = RankingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

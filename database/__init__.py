@@ -1,0 +1,1 @@
+"""How rows are stored and fetched: tables, statements, sessions."""

@@ -1,0 +1,171 @@
+"""Connections: one leased for all reads of a request, one transaction for each mutation.
+
+Reads go straight to asyncpg (a quarter of SQLAlchemy's cost per statement); writes go through SQLAlchemy
+Core. Whoever opens a transaction here commits it by leaving the block; nothing inside ever does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import orjson
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from core.errors import InputError, UnavailableError
+from core.settings import DatabaseSettings
+from database.rows import Row
+from database.statements import Statement
+
+RowT = TypeVar("RowT", bound=Row)
+RawConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
+
+_OUTAGES = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+
+
+class Reader:
+    """The one connection that a request reads with, leased at its first statement.
+
+    Statements of one request run one after another: on a leased connection that is faster than a pool and
+    `gather`, and siblings may call without knowing of each other.
+
+    Attributes:
+        statements: how many statements were executed.
+    """
+
+    def __init__(self, pool: asyncpg.Pool[Any]) -> None:
+        self._pool = pool
+        self._lease: RawConnection | None = None
+        self._turn = asyncio.Lock()
+        self.statements = 0
+
+    async def fetch(self, statement: Statement[RowT], **values: Any) -> list[RowT]:
+        """Return all rows of a statement.
+
+        Raises:
+            UnavailableError: PostgreSQL cannot be reached.
+        """
+        async with self._turn:
+            connection = await self._connection()
+            self.statements += 1
+            rows: list[RowT] = await connection.fetch(
+                statement.sql, *statement.arguments(values), record_class=statement.row
+            )
+            return rows
+
+    async def fetch_first(self, statement: Statement[RowT], **values: Any) -> RowT | None:
+        """Return the first row of a statement, or None."""
+        rows = await self.fetch(statement, **values)
+        return rows[0] if rows else None
+
+    async def _connection(self) -> RawConnection:
+        if self._lease is None:
+            try:
+                self._lease = await self._pool.acquire()
+            except (*_OUTAGES, TimeoutError) as error:
+                raise UnavailableError("PostgreSQL cannot be reached.") from error
+        return self._lease
+
+    async def release(self) -> None:
+        """Give the connection back; a later statement would lease one again."""
+        async with self._turn:
+            lease, self._lease = self._lease, None
+            if lease is not None:
+                await self._pool.release(lease)
+
+
+class Database:
+    """PostgreSQL as the rest of the house sees it: readers, transactions, and nothing else."""
+
+    def __init__(self, pool: asyncpg.Pool[Any], engine: AsyncEngine) -> None:
+        self._pool = pool
+        self._engine = engine
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        """Lease one connection, at the first statement, for the length of the block."""
+        reader = Reader(self._pool)
+        try:
+            yield reader
+        finally:
+            await reader.release()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that is committed at the end of the block, or rolled back by an exception.
+
+        Raises:
+            UnavailableError: PostgreSQL cannot be reached.
+        """
+        try:
+            connection = await self._engine.connect()
+        except (*_OUTAGES, TimeoutError) as error:
+            raise UnavailableError("PostgreSQL cannot be reached.") from error
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def raw(self) -> AsyncIterator[RawConnection]:
+        """Lease a plain asyncpg connection: for COPY, advisory locks and other bulk work of the command line."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def open_database(url: str, settings: DatabaseSettings | None = None) -> AsyncIterator[Database]:
+    """Open the pools for `url` (`postgresql://user:password@host:port/name`) and close them at the end.
+
+    Raises:
+        InputError: the URL is not one of PostgreSQL.
+        UnavailableError: nothing answers there.
+    """
+    settings = settings or DatabaseSettings()
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise InputError("The database URL cannot be read; expected postgresql://user:password@host/name.") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise InputError("The database URL must start with postgresql://.")
+    limits = {"statement_timeout": str(int(settings.statement_timeout * 1000)), "application_name": "waymark"}
+    plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        pool = await asyncpg.create_pool(
+            plain,
+            min_size=1,
+            max_size=settings.read_connections,
+            timeout=settings.connect_timeout,
+            server_settings=limits,
+            init=_read_json,
+        )
+    except (*_OUTAGES, TimeoutError, asyncpg.PostgresError) as error:
+        address = parsed.render_as_string(hide_password=True)
+        raise UnavailableError(f"PostgreSQL cannot be reached at {address}: {error}") from error
+    engine = create_async_engine(
+        parsed.set(drivername="postgresql+asyncpg"),
+        pool_size=settings.write_connections,
+        max_overflow=0,
+        pool_timeout=settings.connect_timeout,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"server_settings": limits, "timeout": settings.connect_timeout},
+    )
+    try:
+        yield Database(pool, engine)
+    finally:
+        await engine.dispose()
+        await pool.close()
+
+
+async def _read_json(connection: asyncpg.Connection[Any]) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+        )

@@ -1,0 +1,49 @@
+"""Statements written with SQLAlchemy Core, compiled once, executed by asyncpg as prepared statements."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql import ClauseElement
+
+from database.rows import Row
+
+RowT = TypeVar("RowT", bound=Row)
+
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+
+
+class Statement(Generic[RowT]):
+    """A read with named parameters, ready for asyncpg.
+
+    Args:
+        element: a SQLAlchemy Core statement; every variable is a `bindparam`, and constants are literals.
+        row: the class its rows are returned as; its annotations name the columns.
+
+    Attributes:
+        sql: the text that PostgreSQL prepares, with `$1` parameters.
+        parameters: names of the parameters in positional order.
+    """
+
+    __slots__ = ("_constants", "parameters", "row", "sql")
+
+    def __init__(self, element: ClauseElement, row: type[RowT]) -> None:
+        compiled = element.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self.row = row
+        self.sql = str(compiled)
+        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
+        self._constants: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """Return the values of the parameters in positional order.
+
+        Raises:
+            KeyError: a parameter has neither a value nor a constant.
+        """
+        constants = self._constants
+        return [values[name] if name in values else constants[name] for name in self.parameters]
+
+    def __repr__(self) -> str:
+        """Return the row class and the text."""
+        return f"Statement({self.row.__name__}, {self.sql!r})"

@@ -1,0 +1,29 @@
+"""Every table, on one metadata: what Alembic compares the migrations with."""
+
+from database.tables import (
+    accounts,
+    audit,
+    courses,
+    enrollments,
+    events,
+    learners,
+    models,
+    platform,
+    preferences,
+    topics,
+)
+from database.tables.base import metadata
+
+__all__ = [
+    "accounts",
+    "audit",
+    "courses",
+    "enrollments",
+    "events",
+    "learners",
+    "metadata",
+    "models",
+    "platform",
+    "preferences",
+    "topics",
+]

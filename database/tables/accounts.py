@@ -1,0 +1,48 @@
+"""Accounts hold personal data, encrypted in its column; sessions hold only hashes of tokens."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import ARRAY, Column, Index, LargeBinary, Table, Text, Uuid
+
+from database.tables.base import identity, metadata, moment, reference
+
+
+class Role(StrEnum):
+    """What an account may do besides learning."""
+
+    LEARNER = "LEARNER"
+    INSTRUCTOR = "INSTRUCTOR"
+    MODERATOR = "MODERATOR"
+    ADMINISTRATOR = "ADMINISTRATOR"
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    identity(),
+    reference("learner_id", "learners.id", ondelete="RESTRICT", unique=True),
+    Column("encryption_key_id", Text, nullable=False, comment="key that both ciphertexts are under"),
+    Column("email_ciphertext", LargeBinary, nullable=False),
+    # A keyed hash of the normalized address: finds an account and keeps addresses unique without decrypting.
+    Column("email_index", LargeBinary, nullable=False, unique=True),
+    Column("display_name_ciphertext", LargeBinary, nullable=False),
+    Column("password_hash", Text, nullable=False, comment="argon2id, PHC string"),
+    Column("roles", ARRAY(Text), nullable=False),
+    moment("created_at"),
+    Index("accounts_encryption_key_id_idx", "encryption_key_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    reference("account_id", "accounts.id", index=True),
+    # SHA-256 of the current refresh token, and of the one before it, so that a replay is recognized.
+    Column("refresh_token_hash", LargeBinary, nullable=False, unique=True),
+    Column("previous_token_hash", LargeBinary, unique=True),
+    moment("created_at"),
+    moment("expires_at"),
+    moment("revoked_at", nullable=True),
+)

@@ -1,0 +1,133 @@
+"""Courses and what hangs on them: instructors, topics, skills, prerequisites, counters."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import TSVECTOR
+
+from database.tables.base import identity, metadata, moment, one_of, reference
+
+
+class CourseLevel(StrEnum):
+    """How much a course expects of its learners."""
+
+    BEGINNER = "BEGINNER"
+    INTERMEDIATE = "INTERMEDIATE"
+    ADVANCED = "ADVANCED"
+    ALL_LEVELS = "ALL_LEVELS"
+
+
+class CourseStatus(StrEnum):
+    """Where a course stands between its first draft and the archive."""
+
+    DRAFT = "DRAFT"
+    IN_REVIEW = "IN_REVIEW"
+    PUBLISHED = "PUBLISHED"
+    ARCHIVED = "ARCHIVED"
+
+
+courses = Table(
+    "courses",
+    metadata,
+    identity(),
+    # Where an imported course came from; the pair makes an import idempotent.
+    Column("source", Text),
+    Column("source_id", Text),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("summary", Text),
+    Column("description", Text),
+    Column("level", Text, nullable=False),
+    Column("language", Text, nullable=False, comment="BCP 47 tag, lower case"),
+    Column("status", Text, nullable=False),
+    Column("duration_minutes", Integer, nullable=False, server_default="0"),
+    moment("published_at", nullable=True),
+    moment("created_at"),
+    moment("updated_at"),
+    Column("version", Integer, nullable=False, server_default="1", comment="grows with every edit"),
+    # 'simple' keeps every language searchable alike; stemming per language comes with the search issue.
+    Column(
+        "search",
+        TSVECTOR,
+        Computed(
+            "setweight(to_tsvector('simple', title), 'A') || "
+            "setweight(to_tsvector('simple', coalesce(summary, '')), 'B') || "
+            "setweight(to_tsvector('simple', coalesce(description, '')), 'C')",
+            persisted=True,
+        ),
+    ),
+    one_of("level", CourseLevel),
+    one_of("status", CourseStatus),
+    CheckConstraint("duration_minutes >= 0", name="duration_minutes"),
+    CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
+    CheckConstraint("status NOT IN ('PUBLISHED', 'ARCHIVED') OR published_at IS NOT NULL", name="published_at"),
+    UniqueConstraint("source", "source_id"),
+    Index("courses_search_idx", "search", postgresql_using="gin"),
+    Index("courses_newest_idx", "published_at", "id"),
+    Index("courses_title_idx", "title", "id"),
+)
+
+# Counters stand apart from `courses`, so that an enrollment rewrites a narrow row and no search index.
+course_statistics = Table(
+    "course_statistics",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True, autoincrement=False),
+    Column("enrollment_count", Integer, nullable=False, server_default="0"),
+    CheckConstraint("enrollment_count >= 0", name="enrollment_count"),
+    Index("course_statistics_popularity_idx", "enrollment_count", "course_id"),
+)
+
+instructors = Table(
+    "instructors",
+    metadata,
+    identity(),
+    Column("source", Text),
+    Column("source_id", Text),
+    Column("display_name", Text, nullable=False),
+    CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
+    UniqueConstraint("source", "source_id"),
+)
+
+course_instructors = Table(
+    "course_instructors",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True),
+    reference("instructor_id", "instructors.id", primary_key=True, index=True),
+    Column("position", SmallInteger, nullable=False, server_default="0"),
+)
+
+course_topics = Table(
+    "course_topics",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True),
+    reference("topic_id", "topics.id", primary_key=True, index=True, ondelete="RESTRICT"),
+    Column("position", SmallInteger, nullable=False, server_default="0"),
+)
+
+course_skills = Table(
+    "course_skills",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True),
+    reference("skill_id", "skills.id", primary_key=True, index=True, ondelete="RESTRICT"),
+    Column("position", SmallInteger, nullable=False, server_default="0"),
+)
+
+course_prerequisites = Table(
+    "course_prerequisites",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True),
+    reference("prerequisite_id", "courses.id", primary_key=True, index=True),
+    CheckConstraint("course_id <> prerequisite_id", name="not_its_own_prerequisite"),
+)

@@ -1,0 +1,1 @@
+"""What Feast must know: declared, never computed."""

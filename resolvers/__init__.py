@@ -1,0 +1,1 @@
+"""What the system does for one request: batch resolvers and commands, one file a noun."""

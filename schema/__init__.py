@@ -1,0 +1,1 @@
+"""What clients see: Strawberry types, one file a noun, and the contract itself, `schema.graphql`."""

@@ -1,0 +1,1 @@
+"""Passwords, tokens, policies, encryption of personal data, the audit trail."""

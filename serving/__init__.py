@@ -1,0 +1,1 @@
+"""Online ranking: candidates, features, model, re-ranking, reasons; and the fallbacks."""
