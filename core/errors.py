@@ -9,6 +9,7 @@
     │   │   ├── UnauthenticatedError
     │   │   └── ForbiddenError
     │   └── InvalidArgumentError  an argument that the type system could not refuse
+    ├── DecryptionError       stored personal data cannot be read: a key is missing, or bytes were changed
     └── UnavailableError      a part that we depend on is missing, late or stale
         └── ReleaseError      a model release that serving must not load
 
@@ -107,6 +108,10 @@ class InvalidArgumentError(ClientError):
     """An argument is of the right type and still cannot be used, such as a cursor of another connection."""
 
     code = "INVALID_ARGUMENT"
+
+
+class DecryptionError(WaymarkError):
+    """Stored personal data cannot be read: its key is missing, or its bytes or their place were changed."""
 
 
 class UnavailableError(WaymarkError):

@@ -1,1 +1,5 @@
 """The `waymark` command line, one file a group of commands."""
+
+from app.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,59 @@
+# Waymark. `make` lists the targets; every one sets up what it needs by itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run test check format lint types imports docs coverage lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## Set up everything and serve on 127.0.0.1:8000 (PORT=9000 to change)
+	@$(BIN)/waymark up --port $(PORT)
+
+test: $(DEV_READY) ## Run the tests
+	@$(BIN)/python -m pytest -q
+
+check: $(DEV_READY) lint types imports coverage ## Everything that CI runs
+
+format: $(DEV_READY) ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: $(DEV_READY) ## Check format and lint
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(DEV_READY) ## Check types strictly
+	@$(BIN)/python -m mypy
+
+imports: $(DEV_READY) ## Check who imports whom
+	@$(BIN)/lint-imports --no-cache
+
+coverage: $(DEV_READY) ## Run the tests and demand 90% branch coverage
+	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90
+
+lock: $(DEV_READY) ## Renew the locked requirements
+	@for target in run dev bootstrap; do ./requirements/lock.sh $$target; done
+
+clean: ## Remove the environment and caches; data in .waymark stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build *.egg-info
+
+# The environment: uv where it works, and pip, which honors more ways of being told about mirrors, where not.
+$(VENV)/bin/python:
+	@echo "Making the environment ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@./requirements/install.sh $(BIN) requirements/run.txt
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@./requirements/install.sh $(BIN) requirements/dev.txt
+	@touch $(READY) $@

@@ -1,0 +1,279 @@
+"""Statements about courses: by key, in pages by any order and filter, and what hangs on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Double,
+    Integer,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    column,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+
+from database.queries.topics import CountRow
+from database.rows import Row
+from database.statements import Statement
+from database.tables.courses import (
+    CourseStatus,
+    course_instructors,
+    course_prerequisites,
+    course_statistics,
+    course_topics,
+    courses,
+    instructors,
+)
+from database.tables.topics import topics
+
+
+class CourseRow(Row):
+    """A course as clients may see it."""
+
+    id: int
+    slug: str
+    title: str
+    summary: str | None
+    description: str | None
+    level: str
+    language: str
+    status: str
+    duration_minutes: int
+    published_at: datetime | None
+    enrollment_count: int
+
+
+class RankedCourseRow(CourseRow):
+    """A course in a page, with its sort key; `rank` is a number, or a text when ordered by title."""
+
+    rank: float | int | str
+
+
+class PrerequisiteRow(CourseRow):
+    """A course that the course `course_id` builds upon."""
+
+    course_id: int
+
+
+class InstructorRow(Row):
+    """The public profile of somebody who teaches."""
+
+    id: int
+    display_name: str
+
+
+class CourseInstructorRow(InstructorRow):
+    """An instructor of the course `course_id`, with the place in its list."""
+
+    course_id: int
+    position: int
+
+
+class CourseCountRow(CountRow):
+    """A number about the course `course_id`."""
+
+    course_id: int
+
+
+class IdRow(Row):
+    """A key."""
+
+    id: int
+
+
+class CourseOrderField(StrEnum):
+    """What a list of courses is ordered by."""
+
+    RELEVANCE = "RELEVANCE"
+    POPULARITY = "POPULARITY"
+    NEWEST = "NEWEST"
+    TITLE = "TITLE"
+
+
+@dataclass(frozen=True, slots=True)
+class PageShape:
+    """What decides the text of a page's statement, apart from the values.
+
+    Attributes:
+        filters: names of the filters in use: query, topic_ids, levels, languages, max_duration_minutes.
+        order: what the list is ordered by.
+        descending: the direction of the list, whichever end the page is taken from.
+        backward: whether the page is taken from the end.
+        after: whether there is a lower bound.
+        before: whether there is an upper bound.
+    """
+
+    filters: frozenset[str]
+    order: CourseOrderField
+    descending: bool
+    backward: bool
+    after: bool
+    before: bool
+
+
+_COLUMNS = (
+    courses.c.id,
+    courses.c.slug,
+    courses.c.title,
+    courses.c.summary,
+    courses.c.description,
+    courses.c.level,
+    courses.c.language,
+    courses.c.status,
+    courses.c.duration_minutes,
+    courses.c.published_at,
+    func.coalesce(course_statistics.c.enrollment_count, literal_column("0")).label("enrollment_count"),
+)
+_COUNTED = courses.outerjoin(course_statistics)
+_IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
+_PUBLISHED = courses.c.status == literal_column(f"'{CourseStatus.PUBLISHED}'")
+_QUERY: ColumnElement[Any] = func.websearch_to_tsquery(literal_column("'simple'"), bindparam("query", type_=Text))
+# Microseconds, so that a cursor holds the moment exactly.
+_PUBLISHED_MICROSECONDS = cast(func.extract("epoch", courses.c.published_at) * 1_000_000, BigInteger)
+_RANKS: dict[CourseOrderField, tuple[ColumnElement[Any], type[Any]]] = {
+    CourseOrderField.RELEVANCE: (cast(func.ts_rank_cd(courses.c.search, _QUERY), Double), float),
+    CourseOrderField.POPULARITY: (func.coalesce(course_statistics.c.enrollment_count, literal_column("0")), int),
+    CourseOrderField.NEWEST: (_PUBLISHED_MICROSECONDS, int),
+    CourseOrderField.TITLE: (courses.c.title, str),
+}
+_SQL_TYPES: dict[type[Any], Any] = {float: Double, int: BigInteger, str: Text}
+
+BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS), CourseRow)
+
+PUBLISHED_BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS, _PUBLISHED), CourseRow)
+
+PUBLISHED_BY_SLUGS = Statement(
+    select(*_COLUMNS)
+    .select_from(_COUNTED)
+    .where(courses.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))), _PUBLISHED),
+    CourseRow,
+)
+
+PREREQUISITES = Statement(
+    select(course_prerequisites.c.course_id, *_COLUMNS)
+    .select_from(course_prerequisites.join(courses, courses.c.id == course_prerequisites.c.prerequisite_id))
+    .outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id)
+    .where(course_prerequisites.c.course_id == _IDS, _PUBLISHED)
+    .order_by(course_prerequisites.c.course_id, courses.c.title, courses.c.id),
+    PrerequisiteRow,
+)
+
+INSTRUCTORS_BY_IDS = Statement(
+    select(instructors.c.id, instructors.c.display_name).where(instructors.c.id == _IDS), InstructorRow
+)
+
+INSTRUCTOR_COUNTS = Statement(
+    select(course_instructors.c.course_id, func.count().label("count"))
+    .where(course_instructors.c.course_id == _IDS)
+    .group_by(course_instructors.c.course_id),
+    CourseCountRow,
+)
+
+
+@lru_cache(maxsize=2)
+def instructors_page(*, after: bool) -> Statement[CourseInstructorRow]:
+    """Return the statement of one page of instructors for each of `ids`: `limit`, and `after_*` if asked."""
+    parent = (
+        func.unnest(bindparam("ids", type_=ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger), name="parent")
+        .render_derived()
+    )
+    place = tuple_(course_instructors.c.position, instructors.c.id)
+    part = (
+        select(
+            instructors.c.id, instructors.c.display_name, cast(course_instructors.c.position, Integer).label("position")
+        )
+        .join_from(course_instructors, instructors)
+        .where(course_instructors.c.course_id == parent.c.id)
+        .order_by(course_instructors.c.position, instructors.c.id)
+        .limit(bindparam("limit", type_=BigInteger))
+    )
+    if after:
+        part = part.where(
+            place > tuple_(bindparam("after_position", type_=BigInteger), bindparam("after_id", type_=BigInteger))
+        )
+    chosen = part.lateral("chosen")
+    return Statement(
+        select(parent.c.id.label("course_id"), *chosen.c)
+        .select_from(parent.join(chosen, literal_column("true")))
+        .order_by(parent.c.id, chosen.c.position, chosen.c.id),
+        CourseInstructorRow,
+    )
+
+
+@lru_cache(maxsize=512)
+def page(shape: PageShape) -> Statement[RankedCourseRow]:
+    """Return the statement of a page of published courses.
+
+    Parameters are those of its filters, `limit`, and `after_rank`, `after_id`, `before_rank`, `before_id`
+    for the bounds in use.
+    """
+    rank, kind = _RANKS[shape.order]
+    place = tuple_(rank, courses.c.id)
+    statement = _filtered(select(*_COLUMNS, rank.label("rank")).select_from(_COUNTED), shape.filters)
+    for bound, used in (("after", shape.after), ("before", shape.before)):
+        if used:
+            limit = tuple_(
+                bindparam(f"{bound}_rank", type_=_SQL_TYPES[kind]), bindparam(f"{bound}_id", type_=BigInteger)
+            )
+            greater = (bound == "after") != shape.descending
+            statement = statement.where(place > limit if greater else place < limit)
+    if shape.descending != shape.backward:
+        statement = statement.order_by(rank.desc(), courses.c.id.desc())
+    else:
+        statement = statement.order_by(rank, courses.c.id)
+    return Statement(statement.limit(bindparam("limit", type_=BigInteger)), RankedCourseRow)
+
+
+@lru_cache(maxsize=64)
+def count(filters: frozenset[str]) -> Statement[CountRow]:
+    """Return the statement that counts the published courses which pass the filters."""
+    return Statement(_filtered(select(func.count().label("count")).select_from(courses), filters), CountRow)
+
+
+@lru_cache(maxsize=64)
+def ids(filters: frozenset[str]) -> Statement[IdRow]:
+    """Return the statement of the keys of all published courses which pass the filters."""
+    return Statement(_filtered(select(courses.c.id), filters), IdRow)
+
+
+def rank_kind(order: CourseOrderField) -> type[Any]:
+    """Return the Python type of the rank in this order."""
+    return _RANKS[order][1]
+
+
+def _filtered(statement: Select[Any], filters: frozenset[str]) -> Select[Any]:
+    conditions: dict[str, ColumnElement[bool]] = {
+        "query": courses.c.search.op("@@")(_QUERY),
+        "levels": courses.c.level == any_(bindparam("levels", type_=ARRAY(Text))),
+        "languages": courses.c.language == any_(bindparam("languages", type_=ARRAY(Text))),
+        "max_duration_minutes": courses.c.duration_minutes <= bindparam("max_duration_minutes", type_=Integer),
+        "topic_ids": _on_topics(),
+    }
+    return statement.where(_PUBLISHED, *(conditions[name] for name in sorted(filters)))
+
+
+def _on_topics() -> ColumnElement[bool]:
+    """Return whether a course is on one of the topics `topic_ids` or on one of their children."""
+    chosen = any_(bindparam("topic_ids", type_=ARRAY(BigInteger)))
+    return exists(
+        select(literal_column("1"))
+        .select_from(course_topics.join(topics))
+        .where(course_topics.c.course_id == courses.c.id, or_(topics.c.id == chosen, topics.c.parent_id == chosen))
+    )

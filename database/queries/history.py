@@ -1,0 +1,87 @@
+"""What a learner has taken, and what they told us at onboarding: the reads of a recommendation."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, array_agg
+
+from database.rows import Row
+from database.statements import Statement
+from database.tables.enrollments import enrollments
+from database.tables.learners import learners
+from database.tables.preferences import learning_preference_topics, learning_preferences
+from database.tables.topics import topics
+
+LONGEST = 5_000
+
+
+class HistoryRow(Row):
+    """An enrollment of a learner, withdrawn ones included."""
+
+    course_id: int
+    status: str
+    enrolled_at: datetime
+
+
+class PreferencesRow(Row):
+    """The learning preferences of a learner, topics in the order they were chosen."""
+
+    level: str
+    goals: list[str]
+    languages: list[str]
+    topic_ids: list[int]
+
+
+class LearnerRow(Row):
+    """A learner."""
+
+    id: int
+
+
+class TopicParentRow(Row):
+    """A topic below another."""
+
+    id: int
+    parent_id: int
+
+
+# The newest are read, so that a robot's history stays bounded.
+HISTORY: Statement[HistoryRow] = Statement(
+    select(enrollments.c.course_id, enrollments.c.status, enrollments.c.enrolled_at)
+    .where(enrollments.c.learner_id == bindparam("learner_id", type_=BigInteger))
+    .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
+    .limit(literal_column(str(LONGEST))),
+    HistoryRow,
+)
+
+_CHOSEN = (
+    select(array_agg(learning_preference_topics.c.topic_id).label("ids"))
+    .where(learning_preference_topics.c.learner_id == learning_preferences.c.learner_id)
+    .scalar_subquery()
+)
+
+PREFERENCES: Statement[PreferencesRow] = Statement(
+    select(
+        learning_preferences.c.level,
+        learning_preferences.c.goals,
+        learning_preferences.c.languages,
+        func.coalesce(_CHOSEN, literal_column("'{}'::bigint[]", ARRAY(BigInteger))).label("topic_ids"),
+    ).where(learning_preferences.c.learner_id == bindparam("learner_id", type_=BigInteger)),
+    PreferencesRow,
+)
+
+LEARNER: Statement[LearnerRow] = Statement(
+    select(learners.c.id).where(
+        or_(
+            learners.c.id == bindparam("id", type_=BigInteger),
+            learners.c.source_id == bindparam("source_id", type_=Text),
+        )
+    ),
+    LearnerRow,
+)
+
+TOPIC_PARENTS: Statement[TopicParentRow] = Statement(
+    select(topics.c.id, topics.c.parent_id).where(topics.c.parent_id.is_not(None)), TopicParentRow
+)

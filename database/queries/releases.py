@@ -1,0 +1,72 @@
+"""Model releases: what was trained, what is live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from database.rows import Row
+from database.statements import Statement
+from database.tables.models import ReleaseStatus, model_releases
+
+# Training and promoting take turns on this advisory lock, so that two releases cannot become live at once.
+_ADVISORY_LOCK = 7_236_914
+
+
+class ReleaseRow(Row):
+    """A release as it was registered."""
+
+    id: int
+    version: str
+    status: str
+    location: str
+    digest: str
+    feature_service: str
+    metrics: dict[str, Any]
+    training_rows: int
+    created_at: datetime
+    promoted_at: datetime | None
+
+
+LIVE_RELEASE: Statement[ReleaseRow] = Statement(
+    select(model_releases).where(model_releases.c.status == ReleaseStatus.LIVE.value), ReleaseRow
+)
+
+RELEASES: Statement[ReleaseRow] = Statement(
+    select(model_releases).order_by(model_releases.c.created_at.desc(), model_releases.c.id.desc()), ReleaseRow
+)
+
+
+async def take_turn(connection: AsyncConnection) -> None:
+    """Wait until no other transaction registers or promotes a release."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+async def has_live(connection: AsyncConnection) -> bool:
+    """Return whether some release is live."""
+    query = select(model_releases.c.id).where(model_releases.c.status == ReleaseStatus.LIVE.value)
+    return (await connection.execute(query)).first() is not None
+
+
+async def register(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    """Write a new release as a candidate.
+
+    Args:
+        connection: of an open transaction.
+        values: the columns of `model_releases` that have no default, but for the status.
+    """
+    await connection.execute(insert(model_releases).values(**values, status=ReleaseStatus.CANDIDATE.value))
+
+
+async def make_live(connection: AsyncConnection, version: str, now: datetime) -> None:
+    """Make a release the live one and retire the one before."""
+    live = model_releases.c.status == ReleaseStatus.LIVE.value
+    await connection.execute(update(model_releases).where(live).values(status=ReleaseStatus.RETIRED.value))
+    await connection.execute(
+        update(model_releases)
+        .where(model_releases.c.version == version)
+        .values(status=ReleaseStatus.LIVE.value, promoted_at=now)
+    )

@@ -1,0 +1,182 @@
+"""The three kinds of fields that a schema is made of, each with a policy and a description.
+
+- `column`: a plain value of the parent, read from its row.
+- `batch`: answered by a batch resolver for all parents of one level at once.
+- `command`: a mutation; its expected refusals become `userErrors`.
+
+A declaration is a stub: its signature gives the GraphQL arguments and type, its docstring the description,
+and its body is never run.
+
+    @strawberry.type(description="A course.")
+    class Course(Node):
+        title: str = column(ANYONE, "What the course is called.")
+
+        @batch(courses.topics, policy=ANYONE)
+        def topics(self) -> list[Topic]:
+            '''What the course is about, most important first.'''
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+from strawberry.types.info import Info
+from typing_extensions import override
+
+from core.errors import CommandError
+from execution.dataloading import BatchResolver, load
+from execution.policies import Policy
+
+Command = Callable[..., Awaitable[Any]]
+Refusal = Callable[[CommandError], Any]
+_SOURCE_NAMES = ("self", "root", "parent")
+
+
+class DeclaredField(StrawberryField):
+    """A field of ours: nothing without a policy and a description can be one."""
+
+    policy: Policy
+
+    def __copy__(self) -> Self:
+        """Copy with the policy; Strawberry copies fields when a generic type is made concrete."""
+        duplicate: Self = super().__copy__()
+        duplicate.__dict__.update({name: self.__dict__[name] for name in self._OWN if name in self.__dict__})
+        return duplicate
+
+    _OWN: tuple[str, ...] = ("policy",)
+
+
+class ColumnField(DeclaredField):
+    """A plain value of the parent."""
+
+    read: Callable[[Any], Any] | None = None
+    _OWN = ("policy", "read")
+
+    @property
+    @override
+    def is_basic_field(self) -> bool:
+        """Say whether the value needs no request context, and so no policy check."""
+        return bool(self.policy.check is None and super().is_basic_field)
+
+    @override
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return the value of one parent, if the policy allows."""
+        if info is not None:
+            self.policy.enforce(info.context)
+        if self.read is not None:
+            return self.read(source)
+        return self.default_resolver(source, self.python_name)
+
+
+class BatchField(DeclaredField):
+    """A field answered by a batch resolver."""
+
+    resolver: BatchResolver
+    _OWN = ("policy", "resolver")
+
+    @override
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return an awaitable of one parent's result, if the policy allows."""
+        assert info is not None  # noqa: S101 - Strawberry passes it to every field with a resolver.
+        self.policy.enforce(info.context)
+        return load(info.context, self.resolver, source, _arguments(kwargs))
+
+
+class CommandField(DeclaredField):
+    """A mutation."""
+
+    command: Command
+    refusal: Refusal
+    _OWN = ("policy", "command", "refusal")
+
+    @override
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return an awaitable of the payload, if the policy allows."""
+        assert info is not None  # noqa: S101 - as above.
+        self.policy.enforce(info.context)
+        return self._run(info.context, _arguments(kwargs))
+
+    async def _run(self, context: Any, arguments: dict[str, Any]) -> Any:
+        # What was loaded before a mutation may not be what is true after it.
+        context.loaders.clear()
+        try:
+            return await self.command(context, **arguments)
+        except CommandError as refused:
+            return self.refusal(refused)
+
+
+def column(
+    policy: Policy,
+    description: str,
+    *,
+    read: Callable[[Any], Any] | None = None,
+    deprecation_reason: str | None = None,
+) -> Any:
+    """Declare a plain value.
+
+    Args:
+        policy: who may see it.
+        description: what a frontend developer must know.
+        read: how to get it from the parent; the attribute of the field's name when not given.
+        deprecation_reason: what to use instead, and since when.
+    """
+    field = ColumnField(description=description, deprecation_reason=deprecation_reason)
+    field.policy = policy
+    field.read = read
+    return field
+
+
+def batch(
+    resolver: BatchResolver, *, policy: Policy, deprecation_reason: str | None = None
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a field that a batch resolver answers: `resolver(context, parents, **arguments)`."""
+    if isinstance(resolver, StrawberryField):
+        # In a class body the name of a field already declared hides a resolver of the same name.
+        raise TypeError(f"{resolver.python_name} is a field, not a batch resolver.")
+
+    def declare(stub: Callable[..., Any]) -> Any:
+        field = BatchField(description=_description(stub), deprecation_reason=deprecation_reason)
+        field.policy = policy
+        field.resolver = resolver
+        return field(StrawberryResolver(stub))
+
+    return declare
+
+
+def command(resolver: Command, *, policy: Policy, refusal: Refusal) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a mutation: `resolver(context, **arguments)` returns its payload.
+
+    Args:
+        resolver: runs the mutation in one transaction.
+        policy: who may call it.
+        refusal: makes the payload of a mutation that was refused with a `CommandError`.
+    """
+
+    def declare(stub: Callable[..., Any]) -> Any:
+        field = CommandField(description=_description(stub))
+        field.policy = policy
+        field.command = resolver
+        field.refusal = refusal
+        return field(StrawberryResolver(stub))
+
+    return declare
+
+
+def _description(stub: Callable[..., Any]) -> str:
+    if not stub.__doc__:
+        raise TypeError(f"The field {stub.__qualname__} has no docstring, and so no description.")
+    return inspect.cleandoc(stub.__doc__)
+
+
+def _arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return what the client gave, in the resolver's form: inputs of ours turn themselves into it."""
+    return {
+        name: value.to_criteria() if hasattr(value, "to_criteria") else value
+        for name, value in kwargs.items()
+        if name not in _SOURCE_NAMES and value is not strawberry.UNSET
+    }

@@ -1,0 +1,39 @@
+"""What a load balancer asks: is the process alive, and can it serve."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import text
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from core.errors import UnavailableError
+from database.session import Database
+
+_OK, _UNAVAILABLE = 200, 503
+RankingStatus = Callable[[], dict[str, str | None]]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+async def live(_request: Request) -> Response:
+    """Say that the event loop turns."""
+    return JSONResponse({"status": "alive"})
+
+
+def ready(database: Database, ranking: RankingStatus) -> Handler:
+    """Return the handler that says whether requests can be served.
+
+    PostgreSQL decides. What ranks recommendations is told, and never makes a replica unready: without it
+    they are answered by preference or popularity.
+    """
+
+    async def handle(_request: Request) -> Response:
+        try:
+            async with database.transaction() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (UnavailableError, OSError):
+            return JSONResponse({"status": "unavailable", "postgresql": "unreachable"}, _UNAVAILABLE)
+        return JSONResponse({"status": "ready", "postgresql": "ok", "recommendations": ranking()}, _OK)
+
+    return handle

@@ -1,0 +1,53 @@
+"""What a batch resolver or a command is given besides its parents: one request's view of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from core.clock import Clock
+from database.session import Database, Reader
+from security.policies import Identity
+
+if TYPE_CHECKING:
+    from security.encryption import Cipher
+    from security.passwords import Passwords
+    from security.tokens import Tokens
+    from serving.recommender import Recommender
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that live as long as the process."""
+
+    cipher: Cipher
+    passwords: Passwords
+    tokens: Tokens
+    recommender: Recommender
+
+
+@dataclass(slots=True)
+class Context:
+    """One request.
+
+    Attributes:
+        reader: the connection that all reads of the request share.
+        database: opens the transaction of a mutation.
+        clock: the only source of the current moment.
+        identity: who is asking; None when signed out. A mutation that signs in or out replaces it.
+        request_id: correlates the answer with logs, traces and the audit trail.
+        services: parts that live as long as the process.
+        client_address: network address of the caller, for throttling; never stored in plain.
+        loaders: the request's DataLoaders; only `execution` touches them.
+    """
+
+    reader: Reader
+    database: Database
+    clock: Clock
+    identity: Identity | None
+    request_id: UUID
+    services: Services
+    client_address: str | None = None
+    loaders: dict[Hashable, Any] = field(default_factory=dict)

@@ -1,0 +1,239 @@
+"""Courses: by key, in lists, and what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from core.errors import InvalidArgumentError
+from core.ids import decode_key
+from database.queries import courses as queries, topics as topic_queries
+from database.queries.courses import (
+    CourseInstructorRow,
+    CourseOrderField,
+    CourseRow,
+    InstructorRow,
+    PageShape,
+    RankedCourseRow,
+)
+from database.queries.topics import CourseTopicRow
+from database.rows import Row
+from database.tables.courses import CourseLevel
+from resolvers.context import Context
+from resolvers.pages import Count, Page, page, window
+
+KeyedT = TypeVar("KeyedT", bound=Row)
+
+_LONGEST_QUERY = 200
+_MOST_FILTER_VALUES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CourseKey:
+    """How a client names one course: by its opaque id or by its slug."""
+
+    id: str | None = None
+    slug: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseFilter:
+    """What the courses of a list have in common; None means that it does not matter.
+
+    Attributes:
+        query: words to find in title, summary or description.
+        topic_ids: opaque ids; a course is on any of them or on a child of one.
+        levels: any of these.
+        languages: any of these BCP 47 tags.
+        max_duration_minutes: at most this long.
+    """
+
+    query: str | None = None
+    topic_ids: tuple[str, ...] | None = None
+    levels: tuple[CourseLevel, ...] | None = None
+    languages: tuple[str, ...] | None = None
+    max_duration_minutes: int | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of the filters in use, as the statements name them.
+
+        Raises:
+            InvalidArgumentError: a text or a list is longer than we allow.
+        """
+        for name, listed in (("topicIds", self.topic_ids), ("level", self.levels), ("language", self.languages)):
+            if listed is not None and len(listed) > _MOST_FILTER_VALUES:
+                raise InvalidArgumentError(f"`{name}` may hold at most {_MOST_FILTER_VALUES} values.")
+        if self.query is not None and len(self.query) > _LONGEST_QUERY:
+            raise InvalidArgumentError(f"`query` may be at most {_LONGEST_QUERY} characters long.")
+        values: dict[str, Any] = {}
+        if self.query is not None and self.query.strip():
+            values["query"] = self.query.replace("\0", " ")
+        if self.topic_ids is not None:
+            keys = [decode_key(topic_id, "Topic") for topic_id in self.topic_ids]
+            values["topic_ids"] = [key for key in keys if key is not None]
+        if self.levels is not None:
+            values["levels"] = [level.value for level in self.levels]
+        if self.languages is not None:
+            values["languages"] = [language.lower().replace("\0", "") for language in self.languages]
+        if self.max_duration_minutes is not None:
+            values["max_duration_minutes"] = self.max_duration_minutes
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class CourseOrder:
+    """What a list is ordered by; without a direction, titles ascend and everything else descends."""
+
+    field: CourseOrderField
+    descending: bool | None = None
+
+
+async def course(context: Context, roots: Sequence[None], *, by: CourseKey) -> list[CourseRow | None]:
+    """Return the published course that `by` names, or None."""
+    found: CourseRow | None = None
+    if by.slug is not None:
+        slugs = [by.slug.replace("\0", "")]
+        found = await context.reader.fetch_first(queries.PUBLISHED_BY_SLUGS, slugs=slugs)
+    elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
+        found = await context.reader.fetch_first(queries.PUBLISHED_BY_IDS, ids=[key])
+    return [found] * len(roots)
+
+
+async def courses(
+    context: Context,
+    roots: Sequence[None],
+    *,
+    filter: CourseFilter | None = None,  # noqa: A002 - the argument's name in the contract.
+    order_by: CourseOrder | None = None,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> list[Page[RankedCourseRow]]:
+    """Return a page of the published courses that pass `filter`.
+
+    Without an order, a search is ordered by relevance and any other list by popularity.
+
+    Raises:
+        InvalidArgumentError: a cursor is of another list, or the page is too large.
+    """
+    values = filter.values() if filter is not None else {}
+    filters = frozenset(values)
+    order, descending = _order(order_by, searching="query" in filters)
+    kind = queries.rank_kind(order)
+    scope = f"courses:{order}:{'desc' if descending else 'asc'}"
+    asked = window(scope=scope, kinds=(kind, int), first=first, after=after, last=last, before=before)
+    for name, bound in (("after", asked.after), ("before", asked.before)):
+        if bound is not None:
+            values[f"{name}_rank"], values[f"{name}_id"] = bound
+    shape = PageShape(
+        filters=filters,
+        order=order,
+        descending=descending,
+        backward=asked.backward,
+        after=asked.after is not None,
+        before=asked.before is not None,
+    )
+    rows = await context.reader.fetch(queries.page(shape), limit=asked.limit + 1, **values)
+    answer = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id), count=Count(_count, filter))
+    return [answer] * len(roots)
+
+
+def _order(order_by: CourseOrder | None, *, searching: bool) -> tuple[CourseOrderField, bool]:
+    natural = CourseOrderField.RELEVANCE if searching else CourseOrderField.POPULARITY
+    order = order_by.field if order_by is not None else natural
+    if order is CourseOrderField.RELEVANCE and not searching:
+        order = CourseOrderField.POPULARITY
+    descending = order is not CourseOrderField.TITLE
+    if order_by is not None and order_by.descending is not None:
+        descending = order_by.descending
+    return order, descending
+
+
+async def _count(context: Context, filters: Sequence[CourseFilter | None]) -> list[int]:
+    # Lists with the same filter have the same length, whatever their order: one statement for each filter.
+    totals: dict[CourseFilter | None, int] = {}
+    for asked in dict.fromkeys(filters):
+        values = asked.values() if asked is not None else {}
+        (row,) = await context.reader.fetch(queries.count(frozenset(values)), **values)
+        totals[asked] = row.count
+    return [totals[asked] for asked in filters]
+
+
+async def matching_ids(context: Context, asked: CourseFilter) -> frozenset[int]:
+    """Return the keys of all published courses that pass a filter."""
+    values = asked.values()
+    return frozenset(row.id for row in await context.reader.fetch(queries.ids(frozenset(values)), **values))
+
+
+async def by_ids(context: Context, keys: Sequence[int]) -> list[CourseRow | None]:
+    """Return the published course of each key, or None."""
+    rows = {row.id: row for row in await context.reader.fetch(queries.PUBLISHED_BY_IDS, ids=list(keys))}
+    return [rows.get(key) for key in keys]
+
+
+async def topics(context: Context, courses: Sequence[CourseRow]) -> list[list[CourseTopicRow]]:
+    """Return the topics of each course, most important first."""
+    rows = await context.reader.fetch(topic_queries.OF_COURSES, ids=_keys(courses))
+    return _grouped(rows, courses)
+
+
+async def skills(context: Context, courses: Sequence[CourseRow]) -> list[list[str]]:
+    """Return the names of the skills that each course teaches, most important first."""
+    rows = await context.reader.fetch(topic_queries.SKILLS_OF_COURSES, ids=_keys(courses))
+    names = {row.course_id: row.names for row in rows}
+    return [names.get(course.id, []) for course in courses]
+
+
+async def prerequisites(context: Context, courses: Sequence[CourseRow]) -> list[list[queries.PrerequisiteRow]]:
+    """Return the published courses that each course builds upon, by title."""
+    rows = await context.reader.fetch(queries.PREREQUISITES, ids=_keys(courses))
+    return _grouped(rows, courses)
+
+
+async def instructors(
+    context: Context, courses: Sequence[CourseRow], *, first: int | None = None, after: str | None = None
+) -> list[Page[CourseInstructorRow]]:
+    """Return a page of the people who teach each course, in the order that the course names them."""
+    asked = window(scope="instructors", kinds=(int, int), first=first, after=after)
+    values: dict[str, Any] = {}
+    if asked.after is not None:
+        values["after_position"], values["after_id"] = asked.after
+    rows = await context.reader.fetch(
+        queries.instructors_page(after=asked.after is not None), ids=_keys(courses), limit=asked.limit + 1, **values
+    )
+    return [
+        page(
+            taught,
+            asked,
+            scope="instructors",
+            key=lambda row: (row.position, row.id),
+            count=Count(_count_instructors, course.id),
+        )
+        for course, taught in zip(courses, _grouped(rows, courses), strict=True)
+    ]
+
+
+async def _count_instructors(context: Context, keys: Sequence[int]) -> list[int]:
+    rows = await context.reader.fetch(queries.INSTRUCTOR_COUNTS, ids=list(keys))
+    totals = {row.course_id: row.count for row in rows}
+    return [totals.get(key, 0) for key in keys]
+
+
+async def instructors_by_ids(context: Context, keys: Sequence[int]) -> list[InstructorRow | None]:
+    """Return the instructor of each key, or None."""
+    rows = {row.id: row for row in await context.reader.fetch(queries.INSTRUCTORS_BY_IDS, ids=list(keys))}
+    return [rows.get(key) for key in keys]
+
+
+def _keys(courses: Sequence[CourseRow]) -> list[int]:
+    return list({course.id for course in courses})
+
+
+def _grouped(rows: Sequence[KeyedT], courses: Sequence[CourseRow]) -> list[list[KeyedT]]:
+    """Return the rows of each course, in the order of the statement."""
+    groups: dict[Hashable, list[KeyedT]] = {course.id: [] for course in courses}
+    for row in rows:
+        groups[row["course_id"]].append(row)
+    return [groups[course.id] for course in courses]

@@ -1,0 +1,190 @@
+"""Keyset pagination: a cursor holds the sort key of a row, so pages stay right while rows are inserted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from core.errors import InvalidArgumentError
+
+NodeT = TypeVar("NodeT")
+
+DEFAULT_PAGE = 20
+LARGEST_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of an ordered list that a client asked for.
+
+    Attributes:
+        limit: how many nodes at most, 0 to 100.
+        backward: whether they are the last ones, counted from the end.
+        after: sort key that nodes come after, or None.
+        before: sort key that nodes come before, or None.
+    """
+
+    limit: int
+    backward: bool = False
+    after: tuple[Any, ...] | None = None
+    before: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Generic[NodeT]):
+    """A node and the cursor of its place."""
+
+    cursor: str
+    node: NodeT
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """Relay's page information."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How to count a list: pages that share `many` are counted by one call, each with its own key.
+
+    Attributes:
+        many: given the request context and keys, returns one number a key, in order.
+        key: what tells this list from its siblings.
+    """
+
+    many: Callable[[Any, Sequence[Any]], Awaitable[Sequence[int]]]
+    key: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[NodeT]):
+    """One page of a connection.
+
+    Attributes:
+        edges: nodes in the list's order, whichever way the page was asked for.
+        page_info: whether there is more.
+        count: how to count the whole list, so that `totalCount` costs only when asked.
+    """
+
+    edges: Sequence[Edge[NodeT]]
+    page_info: PageInfo
+    count: Count
+
+    @property
+    def nodes(self) -> list[NodeT]:
+        """The nodes without their cursors."""
+        return [edge.node for edge in self.edges]
+
+
+def encode_cursor(scope: str, key: Sequence[Any]) -> str:
+    """Return the cursor of the place `key` in the list that `scope` names."""
+    return base64.urlsafe_b64encode(orjson.dumps([scope, *key])).rstrip(b"=").decode()
+
+
+def decode_cursor(scope: str, cursor: str, kinds: Sequence[type]) -> tuple[Any, ...]:
+    """Return the sort key that a cursor holds.
+
+    Args:
+        scope: the list it must belong to; an order is part of it.
+        cursor: what the client sent.
+        kinds: type of each part of the key.
+
+    Raises:
+        InvalidArgumentError: it is not a cursor of this list.
+    """
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        decoded = orjson.loads(raw)
+    except (ValueError, binascii.Error):
+        decoded = None
+    if isinstance(decoded, list) and len(decoded) == len(kinds) + 1 and decoded[0] == scope:
+        key = decoded[1:]
+        if all(type(part) is kind for part, kind in zip(key, kinds, strict=True)):
+            return tuple(key)
+    raise InvalidArgumentError("The cursor does not belong to this list and order.")
+
+
+def window(
+    *,
+    scope: str,
+    kinds: Sequence[type],
+    first: int | None,
+    after: str | None,
+    last: int | None = None,
+    before: str | None = None,
+) -> Window:
+    """Return what the arguments of a connection ask for.
+
+    Raises:
+        InvalidArgumentError: `first` and `last` were both given, or are not from 0 to 100, or a cursor is
+            not one of this list.
+    """
+    if first is not None and last is not None:
+        raise InvalidArgumentError("Give either `first` or `last`, not both.")
+    for name, value in (("first", first), ("last", last)):
+        if value is not None and not 0 <= value <= LARGEST_PAGE:
+            raise InvalidArgumentError(f"`{name}` must be from 0 to {LARGEST_PAGE}.")
+    limit = last if last is not None else first if first is not None else DEFAULT_PAGE
+    return Window(
+        limit=limit,
+        backward=last is not None,
+        after=None if after is None else decode_cursor(scope, after, kinds),
+        before=None if before is None else decode_cursor(scope, before, kinds),
+    )
+
+
+def page(
+    rows: Sequence[NodeT],
+    asked: Window,
+    *,
+    scope: str,
+    key: Callable[[NodeT], Sequence[Any]],
+    count: Count,
+) -> Page[NodeT]:
+    """Cut a page from rows that were fetched with one more than `asked.limit`.
+
+    Args:
+        rows: in fetched order: reversed when the window is backward.
+        asked: the window that they were fetched for.
+        scope: the list, as in `encode_cursor`.
+        key: sort key of a row.
+        count: how to count the whole list.
+    """
+    more = len(rows) > asked.limit
+    kept = list(rows[: asked.limit])
+    if asked.backward:
+        kept.reverse()
+    edges = [Edge(encode_cursor(scope, key(row)), row) for row in kept]
+    return Page(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=asked.before is not None if asked.backward else more,
+            has_previous_page=more if asked.backward else asked.after is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        count=count,
+    )
+
+
+async def total_count(context: Any, pages: Sequence[Page[Any]]) -> list[int]:
+    """Return the length of each page's whole list, with one call for all that are counted alike."""
+    alike: dict[Any, list[int]] = {}
+    for place, counted in enumerate(pages):
+        alike.setdefault(counted.count.many, []).append(place)
+    totals = [0] * len(pages)
+    for many, places in alike.items():
+        numbers = await many(context, [pages[place].count.key for place in places])
+        for place, number in zip(places, numbers, strict=True):
+            totals[place] = number
+    return totals

@@ -1,0 +1,160 @@
+"""The answer of `recommendedCourses`: a ranked list, made into a page with courses and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from serving.recommender import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
+
+from core.ids import encode_id, time_ordered_uuid
+from database.queries import courses as course_queries, topics as topic_queries
+from database.queries.courses import CourseRow
+from database.queries.topics import TopicRow
+from database.tables.courses import CourseStatus
+from resolvers import courses
+from resolvers.context import Context
+from resolvers.courses import CourseFilter
+from resolvers.pages import Edge, PageInfo, encode_cursor, window
+
+_SCOPE = "recommendedCourses"
+
+
+class RecommendationSurface(StrEnum):
+    """A place in a client where recommendations are shown."""
+
+    HOME = "HOME"
+    COURSE_PAGE = "COURSE_PAGE"
+    AFTER_COMPLETION = "AFTER_COMPLETION"
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationReason:
+    """A reason with the rows that it refers to."""
+
+    kind: ReasonKind
+    text: str
+    course: CourseRow | None
+    topic: TopicRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendedCourseEdge(Edge[CourseRow]):
+    """A course with its place, its score and its reasons."""
+
+    score: float
+    rank: int
+    reasons: Sequence[RecommendationReason]
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendedCourses:
+    """A page of a ranked list."""
+
+    edges: Sequence[RecommendedCourseEdge]
+    page_info: PageInfo
+    recommendation_id: str
+    strategy: Strategy
+    model_version: str | None
+
+    @property
+    def nodes(self) -> list[CourseRow]:
+        """The courses alone."""
+        return [edge.node for edge in self.edges]
+
+
+async def recommended_courses(
+    context: Context,
+    roots: Sequence[None],
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    surface: RecommendationSurface | None = None,  # noqa: ARG001 - policies per surface come with their own issue.
+    filter: CourseFilter | None = None,  # noqa: A002 - the argument's name in the contract.
+) -> list[RecommendedCourses]:
+    """Return a page of the courses that fit the caller best.
+
+    Raises:
+        InvalidArgumentError: the cursor is of another list, or the page is too large.
+        UnavailableError: PostgreSQL cannot be reached; nothing else makes this fail.
+    """
+    asked = window(scope=_SCOPE, kinds=(int,), first=first, after=after)
+    start = asked.after[0] if asked.after is not None else 0
+    allowed = await courses.matching_ids(context, filter) if filter is not None else None
+    ranked = await context.services.recommender.recommend(
+        context.reader,
+        RecommendationRequest(
+            learner_id=context.identity.learner_id if context.identity is not None else None,
+            now=context.clock(),
+            limit=start + asked.limit + 1,
+            allowed=allowed,
+        ),
+    )
+    answer = await _page(context, ranked, start, asked.limit)
+    return [answer] * len(roots)
+
+
+async def _page(context: Context, ranked: RankedList, start: int, limit: int) -> RecommendedCourses:
+    chosen = ranked.courses[start : start + limit]
+    course_rows, topic_rows = await _rows(context, chosen)
+    edges = [
+        RecommendedCourseEdge(
+            cursor=encode_cursor(_SCOPE, (rank,)),
+            node=course_rows[item.course_id],
+            score=item.score,
+            rank=rank,
+            reasons=[_reason(reason, course_rows, topic_rows) for reason in item.reasons],
+        )
+        for rank, item in enumerate(chosen, start=start + 1)
+        # A course may have been archived since it was ranked.
+        if item.course_id in course_rows and course_rows[item.course_id].status == CourseStatus.PUBLISHED
+    ]
+    return RecommendedCourses(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=len(ranked.courses) > start + limit,
+            has_previous_page=start > 0,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        recommendation_id=encode_id("Recommendation", str(time_ordered_uuid(context.clock()))),
+        strategy=ranked.strategy,
+        model_version=ranked.model_version,
+    )
+
+
+async def _rows(
+    context: Context, chosen: Sequence[RankedCourse]
+) -> tuple[Mapping[int, CourseRow], Mapping[int, TopicRow]]:
+    """Return the rows of the chosen courses and of all that their reasons name: two statements at most."""
+    reasons = [reason for item in chosen for reason in item.reasons]
+    course_ids = {item.course_id for item in chosen} | {r.course_id for r in reasons if r.course_id is not None}
+    topic_ids = {reason.topic_id for reason in reasons if reason.topic_id is not None}
+    reader = context.reader
+    found: Sequence[Any] = ()
+    if course_ids:
+        found = await reader.fetch(course_queries.BY_IDS, ids=sorted(course_ids))
+    topics: Sequence[TopicRow] = ()
+    if topic_ids:
+        topics = await reader.fetch(topic_queries.BY_IDS, ids=sorted(topic_ids))
+    return {row.id: row for row in found}, {row.id: row for row in topics}
+
+
+def _reason(
+    reason: Reason, course_rows: Mapping[int, CourseRow], topic_rows: Mapping[int, TopicRow]
+) -> RecommendationReason:
+    course = course_rows.get(reason.course_id) if reason.course_id is not None else None
+    topic = topic_rows.get(reason.topic_id) if reason.topic_id is not None else None
+    return RecommendationReason(kind=reason.kind, text=_text(reason.kind, course, topic), course=course, topic=topic)
+
+
+def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) -> str:
+    if kind is ReasonKind.BECAUSE_YOU_TOOK and course is not None:
+        return f"Because you took {course.title}"
+    if kind is ReasonKind.MATCHES_GOAL and topic is not None:
+        return f"Matches your interest in {topic.name}"
+    if kind is ReasonKind.POPULAR_IN_TOPIC and topic is not None:
+        return f"Popular in {topic.name}"
+    return "Popular with learners"

@@ -1,0 +1,54 @@
+"""Topics: a taxonomy of two levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from database.queries import topics as queries
+from database.queries.topics import TopicRow
+from resolvers.context import Context
+from resolvers.pages import Count, Page, page, window
+
+_SCOPE = "topics"
+
+
+async def topics(
+    context: Context,
+    roots: Sequence[None],
+    *,
+    first: int | None = None,
+    after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
+) -> list[Page[TopicRow]]:
+    """Return a page of all topics, ordered by slug."""
+    asked = window(scope=_SCOPE, kinds=(str,), first=first, after=after, last=last, before=before)
+    statement = queries.page(after=asked.after is not None, before=asked.before is not None, backward=asked.backward)
+    values: dict[str, Any] = {"limit": asked.limit + 1}
+    if asked.after is not None:
+        (values["after"],) = asked.after
+    if asked.before is not None:
+        (values["before"],) = asked.before
+    rows = await context.reader.fetch(statement, **values)
+    answer = page(rows, asked, scope=_SCOPE, key=lambda row: (row.slug,), count=Count(_count, None))
+    return [answer] * len(roots)
+
+
+async def _count(context: Context, keys: Sequence[None]) -> list[int]:
+    (row,) = await context.reader.fetch(queries.COUNT)
+    return [row.count] * len(keys)
+
+
+async def parent(context: Context, topics: Sequence[TopicRow]) -> list[TopicRow | None]:
+    """Return the topic above each topic; None at the top."""
+    wanted = {topic.parent_id for topic in topics if topic.parent_id is not None}
+    found = await by_ids(context, sorted(wanted)) if wanted else []
+    above = {row.id: row for row in found if row is not None}
+    return [None if topic.parent_id is None else above.get(topic.parent_id) for topic in topics]
+
+
+async def by_ids(context: Context, keys: Sequence[int]) -> list[TopicRow | None]:
+    """Return the topic of each key, or None."""
+    rows = {row.id: row for row in await context.reader.fetch(queries.BY_IDS, ids=list(keys))}
+    return [rows.get(key) for key in keys]

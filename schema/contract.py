@@ -1,0 +1,36 @@
+"""The executable schema, and the contract as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionContext
+from typing_extensions import override
+
+from schema.courses import Course, Instructor
+from schema.mutations import Mutation
+from schema.queries import Query
+from schema.topics import Topic
+
+
+class ContractSchema(strawberry.Schema):
+    """Strawberry's schema, which leaves errors to the gateway: it knows which ones are ours to log."""
+
+    @override
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Log nothing here."""
+
+
+def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = ()) -> strawberry.Schema:
+    """Return the schema, with what the gateway wants done around every document."""
+    return ContractSchema(
+        query=Query, mutation=Mutation, types=[Course, Instructor, Topic], extensions=list(extensions)
+    )
+
+
+def printed(schema: strawberry.Schema) -> str:
+    """Return the contract in the schema definition language, ending with a newline."""
+    return schema.as_str() + "\n"

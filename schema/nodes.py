@@ -1,0 +1,34 @@
+"""The Node interface: anything with an id can be fetched again by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+
+from core.ids import encode_id
+from execution.fields import column
+from schema.policies import ANYONE
+
+
+def global_id(type_name: str) -> Callable[[Any], str]:
+    """Return a function from a row to its opaque id."""
+
+    def read(row: Any) -> str:
+        return encode_id(type_name, row.id)
+
+    return read
+
+
+def _unreadable(row: Any) -> str:
+    raise TypeError(f"{type(row).__name__} is a row of a type that does not define its id.")
+
+
+@strawberry.interface(description="An object with an opaque, globally unique, stable id.")
+class Node:
+    """Relay's Node (GraphQL Global Object Identification)."""
+
+    id: strawberry.ID = column(
+        ANYONE, "Opaque and stable; give it to `node` to fetch the object again.", read=_unreadable
+    )

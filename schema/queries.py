@@ -1,0 +1,93 @@
+"""The root of all queries."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from execution.fields import batch
+from resolvers import (
+    courses as course_resolvers,
+    nodes as node_resolvers,
+    recommendations as recommendation_resolvers,
+    topics as topic_resolvers,
+)
+from schema.courses import Course, CourseBy, CourseFilter, CourseOrder
+from schema.nodes import Node
+from schema.pagination import After, Before, Connection, First, Last
+from schema.policies import ANYONE
+from schema.recommendations import RecommendationSurface, RecommendedCourseConnection
+from schema.topics import Topic
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    """The query type."""
+
+    @batch(node_resolvers.node, policy=ANYONE)
+    def node(self, id: Id) -> Node | None:  # noqa: A002 - the name is Relay's.
+        """The object of an id; null when there is none that the caller may see."""
+        raise NotImplementedError
+
+    @batch(node_resolvers.nodes, policy=ANYONE)
+    def nodes(
+        self,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="Opaque ids, at most 100.")],
+    ) -> list[Node | None]:
+        """The object of each id, in order; null where there is none that the caller may see."""
+        raise NotImplementedError
+
+    @batch(course_resolvers.course, policy=ANYONE)
+    def course(self, by: Annotated[CourseBy, strawberry.argument(description="Which course.")]) -> Course | None:
+        """One published course; null when there is none of that name."""
+        raise NotImplementedError
+
+    @batch(course_resolvers.courses, policy=ANYONE)
+    def courses(
+        self,
+        *,
+        filter: Annotated[  # noqa: A002 - the contract's name.
+            CourseFilter | None, strawberry.argument(description="What the courses have in common.")
+        ] = strawberry.UNSET,
+        order_by: Annotated[
+            CourseOrder | None,
+            strawberry.argument(
+                description="Searches are ordered by relevance and other lists by popularity otherwise."
+            ),
+        ] = strawberry.UNSET,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Course]:
+        """Published courses."""
+        raise NotImplementedError
+
+    @batch(topic_resolvers.topics, policy=ANYONE)
+    def topics(
+        self,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> Connection[Topic]:
+        """All topics, by slug."""
+        raise NotImplementedError
+
+    @batch(recommendation_resolvers.recommended_courses, policy=ANYONE)
+    def recommended_courses(
+        self,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        surface: Annotated[
+            RecommendationSurface | None, strawberry.argument(description="Where the list is shown; for statistics.")
+        ] = strawberry.UNSET,
+        filter: Annotated[  # noqa: A002 - the contract's name.
+            CourseFilter | None, strawberry.argument(description="What the courses have in common.")
+        ] = strawberry.UNSET,
+    ) -> RecommendedCourseConnection:
+        """Courses that fit the caller best; signed out, what is popular. Never fails for lack of a model."""
+        raise NotImplementedError

@@ -1,0 +1,64 @@
+"""Recommendations as clients see them: ranked courses, which strategy ranked them, and why."""
+
+from __future__ import annotations
+
+import strawberry
+from serving.recommender import ReasonKind, Strategy
+
+from execution.fields import column
+from resolvers.recommendations import RecommendationSurface
+from schema.courses import Course
+from schema.pagination import PageInfo
+from schema.policies import ANYONE
+from schema.topics import Topic
+
+strawberry.enum(
+    Strategy,
+    name="RecommendationStrategy",
+    description="What ranked the courses. MODEL: the ranking model, from the learner's history. PREFERENCE: what the "
+    "learner chose at onboarding. POPULARITY: what most learners take. Open to growth.",
+)
+strawberry.enum(
+    ReasonKind,
+    description="Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+)
+
+
+strawberry.enum(RecommendationSurface, description="Where in a client the list is shown. Open to growth.")
+
+
+@strawberry.type(description="One reason, true of the learner and the course that it stands with.")
+class RecommendationReason:
+    """A reason."""
+
+    kind: ReasonKind = column(ANYONE, "What sort of reason it is.")
+    text: str = column(ANYONE, "The reason as a sentence to show, in English.")
+    course: Course | None = column(ANYONE, "The course of the learner's own history that it refers to, if any.")
+    topic: Topic | None = column(ANYONE, "The topic that it refers to, if any.")
+
+
+@strawberry.type(description="One recommended course.")
+class RecommendedCourseEdge:
+    """An edge of the recommendations."""
+
+    cursor: str = column(ANYONE, "Opaque; give it as `after` to continue the same list.")
+    node: Course = column(ANYONE, "The course.")
+    score: float = column(ANYONE, "What the list is ordered by; comparable within this list only.")
+    rank: int = column(ANYONE, "Place in the whole list, from 1.")
+    reasons: list[RecommendationReason] = column(ANYONE, "Why it is here, strongest first; at least one.")
+
+
+@strawberry.type(
+    description="A page of recommended courses. It is answered even when the model cannot be: see `strategy`."
+)
+class RecommendedCourseConnection:
+    """The answer of `recommendedCourses`."""
+
+    edges: list[RecommendedCourseEdge] = column(ANYONE, "The courses of this page, best first.")
+    nodes: list[Course] = column(ANYONE, "The courses without scores and reasons.")
+    page_info: PageInfo = column(ANYONE, "Where this page stands in the list.")
+    recommendation_id: strawberry.ID = column(
+        ANYONE, "Identifies this answer. Send it with `enroll` and with events, so that they are attributed."
+    )
+    strategy: Strategy = column(ANYONE, "What ranked the courses.")
+    model_version: str | None = column(ANYONE, "Version of the model; null unless `strategy` is MODEL.")

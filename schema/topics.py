@@ -1,0 +1,32 @@
+"""Topics as clients see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from database.queries.topics import TopicRow
+from execution.fields import batch, column
+from resolvers import topics
+from schema.nodes import Node, global_id
+from schema.policies import ANYONE
+
+
+@strawberry.type(description="A subject that courses are about; topics form a tree of two levels.")
+class Topic(Node):
+    """A topic."""
+
+    id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Topic"))
+    slug: str = column(ANYONE, "Readable name for URLs; unique.")
+    name: str = column(ANYONE, "Name to show, in English.")
+
+    @batch(topics.parent, policy=ANYONE)
+    def parent(self) -> Topic | None:
+        """The topic above this one; null at the top."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether a row is a topic."""
+        return isinstance(value, TopicRow)
