@@ -62,6 +62,18 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
     return before, str(scripts.get_current_head())
 
 
+async def pending(database: Database) -> bool:
+    """Say whether the database is at another revision than this code.
+
+    Raises:
+        UnavailableError: PostgreSQL cannot be reached.
+    """
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    async with database.transaction() as connection:
+        found = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+    return found != head
+
+
 def differences(connection: Connection) -> list[str]:
     """Return what separates a migrated database from `database.tables`, one line a difference."""
     # So that reflection knows the one type that SQLAlchemy does not bring.

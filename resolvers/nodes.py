@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import courses, topics
+from resolvers import accounts, courses, enrollments, topics
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
@@ -16,8 +16,10 @@ _MOST_NODES = 100
 # Every type that implements Node, and how to load many of them; a test compares this with the schema.
 LOADERS: Mapping[str, Loader] = {
     "Course": courses.by_ids,
+    "Enrollment": enrollments.by_ids,
     "Instructor": courses.instructors_by_ids,
     "Topic": topics.by_ids,
+    "Viewer": accounts.by_ids,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from serving.recommender import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
+from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
 
 from core.ids import encode_id, time_ordered_uuid
 from database.queries import courses as course_queries, topics as topic_queries

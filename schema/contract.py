@@ -10,7 +10,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 from typing_extensions import override
 
+from schema.accounts import Viewer
 from schema.courses import Course, Instructor
+from schema.enrollments import Enrollment
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.topics import Topic
@@ -27,7 +29,10 @@ class ContractSchema(strawberry.Schema):
 def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], SchemaExtension]] = ()) -> strawberry.Schema:
     """Return the schema, with what the gateway wants done around every document."""
     return ContractSchema(
-        query=Query, mutation=Mutation, types=[Course, Instructor, Topic], extensions=list(extensions)
+        query=Query,
+        mutation=Mutation,
+        types=[Course, Enrollment, Instructor, Topic, Viewer],
+        extensions=list(extensions),
     )
 
 

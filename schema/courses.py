@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseLevel, CourseStatus
 from execution.fields import batch, column
-from resolvers import courses
+from resolvers import courses, enrollments as enrollment_resolvers
 from schema.inputs import given, given_tuple
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
 from schema.policies import ANYONE
 from schema.topics import Topic
+
+if TYPE_CHECKING:
+    from schema.enrollments import Enrollment
 
 strawberry.enum(
     CourseLevel,
@@ -86,6 +89,11 @@ class Course(Node):
     @batch(courses.instructors, policy=ANYONE)
     def instructors(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Instructor]:
         """Who teaches it, in the order that the course names them."""
+        raise NotImplementedError
+
+    @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)
+    def viewer_enrollment(self) -> Annotated[Enrollment, strawberry.lazy("schema.enrollments")] | None:
+        """The caller's enrollment; null when signed out, never enrolled or withdrawn."""
         raise NotImplementedError
 
     @classmethod

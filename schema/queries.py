@@ -8,11 +8,13 @@ import strawberry
 
 from execution.fields import batch
 from resolvers import (
+    accounts as account_resolvers,
     courses as course_resolvers,
     nodes as node_resolvers,
     recommendations as recommendation_resolvers,
     topics as topic_resolvers,
 )
+from schema.accounts import Viewer
 from schema.courses import Course, CourseBy, CourseFilter, CourseOrder
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
@@ -38,6 +40,11 @@ class Query:
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="Opaque ids, at most 100.")],
     ) -> list[Node | None]:
         """The object of each id, in order; null where there is none that the caller may see."""
+        raise NotImplementedError
+
+    @batch(account_resolvers.viewer, policy=ANYONE)
+    def viewer(self) -> Viewer | None:
+        """The caller's own account; null when signed out."""
         raise NotImplementedError
 
     @batch(course_resolvers.course, policy=ANYONE)

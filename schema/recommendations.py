@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import strawberry
-from serving.recommender import ReasonKind, Strategy
+from serving.rankings import ReasonKind, Strategy
 
 from execution.fields import column
 from resolvers.recommendations import RecommendationSurface

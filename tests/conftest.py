@@ -17,6 +17,8 @@ from core.clock import ManualClock
 from database.migrate import migrate
 from database.session import Database, open_database
 
+pytest_plugins = ["tests.small_catalog", "tests.small_accounts"]
+
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "waymark_template"
 
@@ -64,6 +66,9 @@ def database_named(url: str, name: str) -> str:
 
 
 async def _create_template(url: str) -> None:
+    # A test database need not survive a power cut.
+    await _administer(url, "ALTER SYSTEM SET fsync = off")
+    await _administer(url, "SELECT pg_reload_conf()")
     await _administer(url, f"CREATE DATABASE {TEMPLATE}")
     async with open_database(database_named(url, TEMPLATE)) as database:
         await migrate(database)

@@ -1,1 +1,1 @@
-"""One module a file format: each turns a file into courses or events, and refuses bad rows by line."""
+"""One file a format: how its rows become records."""

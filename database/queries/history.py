@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, array_agg
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.rows import Row
 from database.statements import Statement
@@ -57,7 +57,7 @@ HISTORY: Statement[HistoryRow] = Statement(
 )
 
 _CHOSEN = (
-    select(array_agg(learning_preference_topics.c.topic_id).label("ids"))
+    select(func.array_agg(learning_preference_topics.c.topic_id, type_=ARRAY(BigInteger)).label("ids"))
     .where(learning_preference_topics.c.learner_id == learning_preferences.c.learner_id)
     .scalar_subquery()
 )

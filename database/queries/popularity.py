@@ -67,7 +67,7 @@ def _shown(query: Select[Any]) -> Select[Any]:
     return query.outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id).where(
         courses.c.status == _text(CourseStatus.PUBLISHED.value),
         or_(_ALLOWED.is_(None), courses.c.id == any_(_ALLOWED)),
-        or_(_LANGUAGES.is_(None), _PRIMARY_LANGUAGE == any_(_LANGUAGES)),
+        or_(_LANGUAGES.is_(None), any_(_LANGUAGES) == _PRIMARY_LANGUAGE),
         ~taken,
     )
 

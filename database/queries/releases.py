@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Row as Found, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.rows import Row
@@ -61,12 +61,17 @@ async def register(connection: AsyncConnection, values: dict[str, Any]) -> None:
     await connection.execute(insert(model_releases).values(**values, status=ReleaseStatus.CANDIDATE.value))
 
 
-async def make_live(connection: AsyncConnection, version: str, now: datetime) -> None:
-    """Make a release the live one and retire the one before."""
+async def all_releases(connection: AsyncConnection) -> list[Found[Any]]:
+    """Return all releases, as the transaction sees them."""
+    return list(await connection.execute(select(model_releases)))
+
+
+async def make_live(connection: AsyncConnection, version: str, now: datetime, metrics: dict[str, Any]) -> None:
+    """Make a release the live one, with how it came to be so in its metrics, and retire the one before."""
     live = model_releases.c.status == ReleaseStatus.LIVE.value
     await connection.execute(update(model_releases).where(live).values(status=ReleaseStatus.RETIRED.value))
     await connection.execute(
         update(model_releases)
         .where(model_releases.c.version == version)
-        .values(status=ReleaseStatus.LIVE.value, promoted_at=now)
+        .values(status=ReleaseStatus.LIVE.value, promoted_at=now, metrics=metrics)
     )

@@ -1,0 +1,41 @@
+"""`waymark serve`: answer GraphQL on a platform that is set up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.running import DataDir, progress_console, read_settings, run
+from app.server import claim_port, serve as serve_platform
+from app.telemetry import telemetry
+from app.wiring import platform
+from core.errors import InputError
+from database.migrate import pending
+
+app = typer.Typer()
+
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Port to listen on; 0 takes a free one.")]
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+
+
+@app.command()
+def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
+    """Serve GraphQL until Ctrl-C. Reads the database, the online store and the live model; migrates nothing."""
+    settings = read_settings(data_dir=data_dir, host=host, port=port)
+    console = progress_console()
+    serving = False
+
+    def started(address: str) -> None:
+        nonlocal serving
+        serving = True
+        console.print(f"Serving {address}")
+
+    async def work() -> None:
+        with claim_port(settings.host, settings.port) as listener, telemetry(settings.telemetry):
+            async with platform(settings) as parts:
+                if await pending(parts.database):
+                    raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
+                await serve_platform(parts, listener, started)
+
+    run(work(), interrupted=lambda: 0 if serving else 130)

@@ -1,0 +1,121 @@
+"""Serving: the parts that live as long as the process, the web server around them, and the end of both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from app.asgi import build_app
+from app.wiring import Platform
+from core.errors import InputError
+from core.settings import Recommendations
+from resolvers.context import Services
+from security.encryption import Cipher
+from security.keys import load_or_create_key_ring
+from security.passwords import Passwords
+from security.tokens import Tokens
+from serving.recommender import Model, Recommender
+
+_LOG = logging.getLogger(__name__)
+_DRAIN_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What ranks recommendations, and how to tell an operator which model does."""
+
+    model: Model | None
+    version: Callable[[], str | None]
+
+    def status(self) -> dict[str, str | None]:
+        """Return what the readiness probe tells."""
+        if self.model is None:
+            return {"status": "off", "modelVersion": None}
+        version = self.version()
+        return {"status": "on" if version is not None else "no model", "modelVersion": version}
+
+
+def claim_port(host: str, port: int) -> socket.socket:
+    """Bind the address to serve on, before any long work is done for a server that could not start.
+
+    Raises:
+        InputError: it is in use or cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    claimed = socket.socket(family)
+    claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claimed.bind((host, port))
+        claimed.listen(1)
+    except OSError as error:
+        claimed.close()
+        raise InputError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port (`make run PORT=...`)."
+        ) from error
+    return claimed
+
+
+def services(parts: Platform, recommender: Recommender) -> Services:
+    """Return what resolvers use.
+
+    Raises:
+        InputError: the key file cannot be used.
+    """
+    ring = load_or_create_key_ring(parts.key_file)
+    security = parts.settings.security
+    return Services(
+        cipher=Cipher(ring),
+        passwords=Passwords(security),
+        tokens=Tokens(ring, security, parts.clock),
+        recommender=recommender,
+    )
+
+
+@asynccontextmanager
+async def ranking(parts: Platform) -> AsyncIterator[Ranking]:
+    """Open what ranks by model and keep it fresh; with recommendations off, import and open nothing."""
+    if parts.settings.recommendations is Recommendations.OFF:
+        yield Ranking(None, lambda: None)
+        return
+    from app.ranking import ranking_engine  # noqa: PLC0415 - Feast and XGBoost are not wanted when it is off.
+
+    async with ranking_engine(parts) as engine:
+        yield Ranking(engine, lambda: engine.version)
+
+
+async def serve(parts: Platform, listener: socket.socket, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests under way.
+
+    Args:
+        parts: the opened platform, migrated.
+        listener: from `claim_port`.
+        started: called with the address when requests are answered.
+    """
+    async with ranking(parts) as ranked:
+        recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
+        app = build_app(parts, services(parts, recommender), ranked.status)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_DRAIN_SECONDS
+        )
+        server = uvicorn.Server(config)
+        host, port = listener.getsockname()[:2]
+        announcing = asyncio.create_task(_announce(server, lambda: started(f"http://{host}:{port}/graphql")))
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
+
+
+async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it.
+        await asyncio.sleep(0.02)
+    started()

@@ -1,0 +1,117 @@
+"""Statements about accounts, and about the learners that they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, any_, bindparam, func, insert, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from database.rows import Row
+from database.statements import Statement
+from database.tables.accounts import accounts
+from database.tables.learners import learners
+
+
+class AccountRow(Row):
+    """An account with its personal data still encrypted."""
+
+    id: int
+    learner_id: int
+    email_ciphertext: bytes
+    display_name_ciphertext: bytes
+    roles: list[str]
+
+
+class CredentialsRow(AccountRow):
+    """An account with what a password is verified against."""
+
+    password_hash: str
+
+
+class KeyIdRow(Row):
+    """The id of an encryption key that is in use."""
+
+    encryption_key_id: str
+
+
+class ClaimableLearner(NamedTuple):
+    """An imported learner, and whether somebody claimed it already."""
+
+    id: int
+    account_id: int | None
+
+
+_COLUMNS = (
+    accounts.c.id,
+    accounts.c.learner_id,
+    accounts.c.email_ciphertext,
+    accounts.c.display_name_ciphertext,
+    accounts.c.roles,
+)
+
+BY_IDS = Statement(
+    select(*_COLUMNS).where(accounts.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))), AccountRow
+)
+
+CREDENTIALS = Statement(
+    select(*_COLUMNS, accounts.c.password_hash).where(
+        accounts.c.email_index == bindparam("email_index", type_=LargeBinary)
+    ),
+    CredentialsRow,
+)
+
+KEY_IDS = Statement(select(accounts.c.encryption_key_id).distinct(), KeyIdRow)
+
+_NEXT_ID = select(func.nextval(func.pg_get_serial_sequence(literal_column("'accounts'"), literal_column("'id'"))))
+
+
+async def reserve_id(connection: AsyncConnection) -> int:
+    """Return the id of the next account, so that its personal data can be bound to it before it is stored."""
+    number: int = (await connection.execute(_NEXT_ID)).scalar_one()
+    return number
+
+
+async def insert_learner(connection: AsyncConnection, now: datetime) -> int:
+    """Create a learner without a past and return its id."""
+    learner_id: int = (
+        await connection.execute(insert(learners).returning(learners.c.id), {"created_at": now})
+    ).scalar_one()
+    return learner_id
+
+
+async def insert_account(connection: AsyncConnection, values: dict[str, Any]) -> bool:
+    """Create an account; False when another one has the same address, even one that is created at this moment."""
+    statement = (
+        insert_or(accounts)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=[accounts.c.email_index])
+        .returning(accounts.c.id)
+    )
+    return (await connection.execute(statement)).scalar_one_or_none() is not None
+
+
+async def set_password_hash(connection: AsyncConnection, account_id: int, password_hash: str) -> None:
+    """Replace the hash of a password by one of the same password under other parameters."""
+    await connection.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=password_hash))
+
+
+async def lock_imported_learner(connection: AsyncConnection, source: str, source_id: str) -> ClaimableLearner | None:
+    """Return the learner that was imported as `source_id`, locked until the transaction ends, or None."""
+    learner = (
+        select(learners.c.id).where(learners.c.source == source, learners.c.source_id == source_id).with_for_update()
+    )
+    learner_id = (await connection.execute(learner)).scalar_one_or_none()
+    if learner_id is None:
+        return None
+    # Asked after the lock is held, so that of two claims at once the second sees the first.
+    owner = select(accounts.c.id).where(accounts.c.learner_id == learner_id)
+    return ClaimableLearner(learner_id, (await connection.execute(owner)).scalar_one_or_none())
+
+
+async def set_learner(connection: AsyncConnection, account_id: int, learner_id: int) -> bool:
+    """Make an account another learner; False when there is no such account."""
+    statement = update(accounts).where(accounts.c.id == account_id).values(learner_id=learner_id)
+    return (await connection.execute(statement)).rowcount == 1

@@ -1,0 +1,199 @@
+"""Statements about enrollments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Text,
+    any_,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from database.queries.topics import CountRow
+from database.rows import Row
+from database.statements import Statement
+from database.tables.courses import course_statistics, courses
+from database.tables.enrollments import EnrollmentStatus, enrollments
+
+
+class EnrollmentRow(Row):
+    """A learner in a course."""
+
+    id: int
+    learner_id: int
+    course_id: int
+    status: str
+    progress: float
+    enrolled_at: datetime
+    completed_at: datetime | None
+
+
+class EnrollmentCountRow(CountRow):
+    """How many enrollments of a status a learner has."""
+
+    learner_id: int
+    status: str
+
+
+class StoredEnrollment(NamedTuple):
+    """What a command must know of an enrollment."""
+
+    id: int
+    course_id: int
+    status: str
+
+
+_COLUMNS = (
+    enrollments.c.id,
+    enrollments.c.learner_id,
+    enrollments.c.course_id,
+    enrollments.c.status,
+    enrollments.c.progress,
+    enrollments.c.enrolled_at,
+    enrollments.c.completed_at,
+)
+_LEARNER_ID = bindparam("learner_id", type_=BigInteger)
+_WITHDRAWN: ColumnElement[str] = literal_column(f"'{EnrollmentStatus.WITHDRAWN}'")
+
+# Only ever those of one learner: whoever asks is part of the question.
+BY_IDS = Statement(
+    select(*_COLUMNS).where(
+        enrollments.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))), enrollments.c.learner_id == _LEARNER_ID
+    ),
+    EnrollmentRow,
+)
+
+IN_COURSES = Statement(
+    select(*_COLUMNS).where(
+        enrollments.c.course_id == any_(bindparam("course_ids", type_=ARRAY(BigInteger))),
+        enrollments.c.learner_id == _LEARNER_ID,
+        enrollments.c.status != _WITHDRAWN,
+    ),
+    EnrollmentRow,
+)
+
+COUNTS = Statement(
+    select(enrollments.c.learner_id, enrollments.c.status, func.count().label("count"))
+    .where(enrollments.c.learner_id == any_(bindparam("learner_ids", type_=ARRAY(BigInteger))))
+    .group_by(enrollments.c.learner_id, enrollments.c.status),
+    EnrollmentCountRow,
+)
+
+
+@lru_cache(maxsize=2)
+def page(*, after: bool) -> Statement[EnrollmentRow]:
+    """Return the statement of one page for each of `learner_ids`, newest first.
+
+    Parameters are `learner_ids`, `statuses`, `limit`, and `after_at` and `after_id` if asked.
+    """
+    parent = (
+        func.unnest(bindparam("learner_ids", type_=ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger), name="parent")
+        .render_derived()
+    )
+    place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
+    part = (
+        select(*_COLUMNS)
+        .where(
+            enrollments.c.learner_id == parent.c.id,
+            enrollments.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
+        )
+        .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
+        .limit(bindparam("limit", type_=BigInteger))
+    )
+    if after:
+        part = part.where(
+            place
+            < tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
+        )
+    chosen = part.lateral("chosen")
+    return Statement(
+        select(*chosen.c)
+        .select_from(parent.join(chosen, literal_column("true")))
+        .order_by(chosen.c.learner_id, chosen.c.enrolled_at.desc(), chosen.c.id.desc()),
+        EnrollmentRow,
+    )
+
+
+async def lock_course_status(connection: AsyncConnection, course_id: int) -> str | None:
+    """Return the status of a course, which cannot change until the transaction ends, or None."""
+    statement = select(courses.c.status).where(courses.c.id == course_id).with_for_update(read=True)
+    status: str | None = (await connection.execute(statement)).scalar_one_or_none()
+    return status
+
+
+async def activate(
+    connection: AsyncConnection,
+    *,
+    learner_id: int,
+    course_id: int,
+    recommendation_id: UUID | None,
+    now: datetime,
+) -> int | None:
+    """Enroll a learner, or take a withdrawn enrollment up again with the progress it had.
+
+    Returns:
+        The enrollment's id; None when the learner is enrolled already, even by a command of this moment.
+    """
+    statement = insert_or(enrollments).values(
+        learner_id=learner_id,
+        course_id=course_id,
+        status=EnrollmentStatus.ACTIVE.value,
+        enrolled_at=now,
+        recommendation_id=recommendation_id,
+    )
+    excluded = statement.excluded
+    statement_or_again = statement.on_conflict_do_update(
+        index_elements=[enrollments.c.learner_id, enrollments.c.course_id],
+        set_={name: excluded[name] for name in ("status", "enrolled_at", "recommendation_id")},
+        where=enrollments.c.status == EnrollmentStatus.WITHDRAWN.value,
+    ).returning(enrollments.c.id)
+    number: int | None = (await connection.execute(statement_or_again)).scalar_one_or_none()
+    return number
+
+
+async def lock_enrollment(
+    connection: AsyncConnection, *, learner_id: int, enrollment_id: int
+) -> StoredEnrollment | None:
+    """Return one enrollment of a learner, locked until the transaction ends, or None."""
+    statement = (
+        select(enrollments.c.id, enrollments.c.course_id, enrollments.c.status)
+        .where(enrollments.c.id == enrollment_id, enrollments.c.learner_id == learner_id)
+        .with_for_update()
+    )
+    found = (await connection.execute(statement)).one_or_none()
+    return None if found is None else StoredEnrollment(*found)
+
+
+async def withdraw(connection: AsyncConnection, enrollment_id: int) -> None:
+    """Withdraw a learner from a course."""
+    await connection.execute(
+        update(enrollments).where(enrollments.c.id == enrollment_id).values(status=EnrollmentStatus.WITHDRAWN.value)
+    )
+
+
+async def count_learner(connection: AsyncConnection, course_id: int, change: int) -> None:
+    """Add `change`, 1 or -1, to how many learners a course has."""
+    statement = insert_or(course_statistics).values(course_id=course_id, enrollment_count=max(change, 0))
+    await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[course_statistics.c.course_id],
+            set_={"enrollment_count": func.greatest(course_statistics.c.enrollment_count + change, 0)},
+        )
+    )

@@ -1,0 +1,99 @@
+"""Statements about sessions, all of them writes: a session is read only to be changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from database.tables.accounts import accounts, sessions
+
+
+class StoredSession(NamedTuple):
+    """A session and the account it is of, both locked as far as the caller needs.
+
+    Attributes:
+        is_current: whether the token that found it is the current one, and not the one before it.
+    """
+
+    id: UUID
+    account_id: int
+    expires_at: datetime
+    revoked_at: datetime | None
+    is_current: bool
+    learner_id: int
+    roles: list[str]
+
+
+async def insert_session(
+    connection: AsyncConnection,
+    *,
+    session_id: UUID,
+    account_id: int,
+    token_hash: bytes,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Create a session."""
+    await connection.execute(
+        insert(sessions),
+        {
+            "id": session_id,
+            "account_id": account_id,
+            "refresh_token_hash": token_hash,
+            "created_at": now,
+            "expires_at": expires_at,
+        },
+    )
+
+
+async def delete_ended(connection: AsyncConnection, account_id: int, now: datetime) -> None:
+    """Forget the sessions of an account that have expired."""
+    await connection.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.expires_at <= now))
+
+
+async def lock_by_token(connection: AsyncConnection, token_hash: bytes) -> StoredSession | None:
+    """Return the session whose current or previous refresh token has this hash, locked, or None."""
+    statement = (
+        select(
+            sessions.c.id,
+            sessions.c.account_id,
+            sessions.c.expires_at,
+            sessions.c.revoked_at,
+            (sessions.c.refresh_token_hash == token_hash).label("is_current"),
+            accounts.c.learner_id,
+            accounts.c.roles,
+        )
+        .join_from(sessions, accounts)
+        .where(or_(sessions.c.refresh_token_hash == token_hash, sessions.c.previous_token_hash == token_hash))
+        .with_for_update(of=sessions)
+    )
+    found = (await connection.execute(statement)).one_or_none()
+    return None if found is None else StoredSession(*found)
+
+
+async def exchange_token(
+    connection: AsyncConnection, session_id: UUID, *, token_hash: bytes, expires_at: datetime
+) -> None:
+    """Give a session another refresh token, remembering the one it replaces."""
+    await connection.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(previous_token_hash=sessions.c.refresh_token_hash, refresh_token_hash=token_hash, expires_at=expires_at)
+    )
+
+
+async def revoke(connection: AsyncConnection, session_id: UUID, now: datetime) -> bool:
+    """End a session; False when there is none or it was ended before."""
+    statement = (
+        update(sessions).where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def take_turn(connection: AsyncConnection, number: int) -> None:
+    """Wait until no other transaction holds the turn of this 64-bit number, and hold it to the end of this one."""
+    await connection.execute(select(func.pg_advisory_xact_lock(number)))

@@ -1,0 +1,180 @@
+"""How alike two courses are: fitted on what learners did before a moment, or on what courses are about.
+
+Everything here is a sparse matrix over the *positions* of courses in one sorted array of course ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Sparse: TypeAlias = "sp.csr_array[Any]"
+Integers: TypeAlias = NDArray[np.int64]
+
+SHRINKAGE = 5.0
+"""Added to both counts of a cosine and to a transition's denominator, so that rare courses prove little."""
+LONGEST_HISTORY = 200
+"""Only this many of a learner's latest courses are paired, so that a bot cannot fill the memory."""
+TRANSITION_REACH = 5
+TRANSITION_DECAY = 0.7
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who took what, ordered by learner, then moment.
+
+    Attributes:
+        learners: int64[m], positions of learners.
+        courses: int64[m], positions of courses.
+        moments: int64[m], microseconds since 1970, UTC.
+    """
+
+    learners: Integers
+    courses: Integers
+    moments: Integers
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.learners)
+
+    def select(self, mask: NDArray[np.bool_]) -> Interactions:
+        """Return those that bool[m] keeps, in the same order."""
+        return Interactions(self.learners[mask], self.courses[mask], self.moments[mask])
+
+
+@dataclass(frozen=True)
+class Similarities:
+    """What the retrievers know of pairs of courses.
+
+    Attributes:
+        item_item: float32[n, n], cosine of two courses' learners.
+        transitions: float32[n, n], how often the column was taken soon after the row.
+    """
+
+    item_item: Sparse
+    transitions: Sparse
+
+    def reordered(self, positions: Integers, size: int) -> Similarities:
+        """Return the same over another array of courses.
+
+        Args:
+            positions: int64[n], where each course stands in the other array, or -1 when it is not there.
+            size: length of the other array.
+        """
+        return Similarities(_reordered(self.item_item, positions, size), _reordered(self.transitions, positions, size))
+
+
+def fit_similarities(interactions: Interactions, size: int) -> Similarities:
+    """Fit both on `interactions`, which the caller has cut off before the moment of the decisions.
+
+    Args:
+        interactions: what is known; nothing else is looked at.
+        size: number of courses.
+    """
+    recent = interactions.select(_latest(interactions.learners, LONGEST_HISTORY))
+    return Similarities(_cosine(recent, size), _transition_rates(recent, size))
+
+
+def content_vectors(traits: Sequence[Sparse]) -> Sparse:
+    """Return unit-length TF-IDF vectors of what courses are about.
+
+    Args:
+        traits: binary matrices [n, k_i], such as topics and skills; each weighs the same.
+
+    Returns:
+        float32[n, sum of k_i]; a course about which nothing is known has a zero row.
+    """
+    weighted = [_unit_rows(_inverse_frequency(trait)) for trait in traits]
+    return _unit_rows(sp.hstack(weighted, format="csr", dtype=np.float32))
+
+
+def membership(groups: Sequence[Sequence[int]], members: Integers) -> Sparse:
+    """Return binary float32[len(groups), len(members)] from lists of ids; unknown ids are left out.
+
+    Args:
+        groups: ids for each row.
+        members: int64[k] sorted ids that the columns stand for.
+    """
+    lengths = np.fromiter((len(group) for group in groups), np.int64, len(groups))
+    ids = np.fromiter((value for group in groups for value in group), np.int64, int(lengths.sum()))
+    rows = np.repeat(np.arange(len(groups), dtype=np.int64), lengths)
+    columns, known = positions_of(ids, members)
+    return _binary(rows[known], columns[known], (len(groups), len(members)))
+
+
+def positions_of(ids: Integers, within: Integers) -> tuple[Integers, NDArray[np.bool_]]:
+    """Return where ids stand in a sorted array (0 for unknown ones) and bool[] of the known."""
+    if len(within) == 0:
+        return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
+    positions = np.minimum(np.searchsorted(within, ids), len(within) - 1).astype(np.int64)
+    known = within[positions] == ids
+    return np.where(known, positions, 0), known
+
+
+def _latest(learners: Integers, count: int) -> NDArray[np.bool_]:
+    """Return bool[m]: whether fewer than `count` of the same learner come later."""
+    ends = np.searchsorted(learners, learners, side="right")
+    kept: NDArray[np.bool_] = ends - np.arange(len(learners)) <= count
+    return kept
+
+
+def _cosine(interactions: Interactions, size: int) -> Sparse:
+    learner_count = int(interactions.learners.max(initial=-1)) + 1
+    taken = _binary(interactions.learners, interactions.courses, (learner_count, size))
+    counts = np.bincount(taken.indices, minlength=size) + SHRINKAGE
+    together = (taken.T @ taken).tocoo()
+    apart = together.row != together.col
+    rows, columns = together.row[apart], together.col[apart]
+    values = together.data[apart] / np.sqrt(counts[rows] * counts[columns])
+    return _sparse(rows, columns, values, (size, size))
+
+
+def _transition_rates(interactions: Interactions, size: int) -> Sparse:
+    learners, courses = interactions.learners, interactions.courses
+    rows, columns, values = [courses[:0]], [courses[:0]], [np.zeros(0)]
+    for gap in range(1, min(TRANSITION_REACH, len(learners) - 1) + 1):
+        follows = (learners[gap:] == learners[:-gap]) & (courses[gap:] != courses[:-gap])
+        before = courses[:-gap][follows]
+        rows.append(before)
+        columns.append(courses[gap:][follows])
+        values.append(np.full(len(before), TRANSITION_DECAY ** (gap - 1)))
+    starts = np.concatenate(rows)
+    taken = np.bincount(courses, minlength=size) + SHRINKAGE
+    return _sparse(starts, np.concatenate(columns), np.concatenate(values) / taken[starts], (size, size))
+
+
+def _inverse_frequency(trait: Sparse) -> Sparse:
+    counts = np.bincount(trait.indices, minlength=trait.shape[1])
+    weights = np.log((trait.shape[0] + 1) / np.maximum(counts, 1)).astype(np.float32)
+    return sp.csr_array((weights[trait.indices], trait.indices, trait.indptr), shape=trait.shape)
+
+
+def _unit_rows(matrix: Sparse) -> Sparse:
+    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scales = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
+    scaled = matrix.data * np.repeat(scales, np.diff(matrix.indptr))
+    return sp.csr_array((scaled, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _binary(rows: Integers, columns: Integers, shape: tuple[int, int]) -> Sparse:
+    matrix = _sparse(rows, columns, np.ones(len(rows)), shape)
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def _sparse(rows: Integers, columns: Integers, values: NDArray[Any], shape: tuple[int, int]) -> Sparse:
+    matrix = sp.coo_array((values.astype(np.float32), (rows, columns)), shape=shape).tocsr()
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _reordered(matrix: Sparse, positions: Integers, size: int) -> Sparse:
+    entries = matrix.tocoo()
+    rows, columns = positions[entries.row], positions[entries.col]
+    kept = (rows >= 0) & (columns >= 0)
+    return _sparse(rows[kept], columns[kept], entries.data[kept], (size, size))

@@ -1,0 +1,125 @@
+"""The vector that the ranker reads: which features, in which order, of which type, and the hash of that.
+
+Learner and course features come from a feature service, by name; pair and derived features from this code.
+A feature whose name ends in `_at` is a moment in unix seconds: the ranker never sees it as such, only as the
+days from it to the decision (`_days_ago`), so that time passing between a materialization and a request, or
+between a training set and today, means the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pair import DAY, PAIR_FEATURES, Floats
+from features.similarity import Integers
+
+DTYPE = "float32"
+RECIPE = 1
+"""Grows whenever a pair or derived feature changes its meaning under the same name."""
+MOMENT_SUFFIX = "_at"
+_DAY_SECONDS = 86_400.0
+
+DERIVED_FEATURES: tuple[str, ...] = (
+    "derived_course_rate",
+    "derived_week_trend",
+    "derived_month_trend",
+)
+
+
+@dataclass(frozen=True)
+class VectorLayout:
+    """The columns of the vector.
+
+    Attributes:
+        learner: names of the learner features of the feature service, sorted.
+        course: names of its course features, sorted.
+    """
+
+    learner: tuple[str, ...]
+    course: tuple[str, ...]
+
+    @classmethod
+    def of(cls, learner: Sequence[str], course: Sequence[str]) -> VectorLayout:
+        """Return the layout for features that may be named in any order, as Feast does."""
+        return cls(tuple(sorted(learner)), tuple(sorted(course)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns in order."""
+        stored = (*self.learner, *self.course)
+        return (*(_relative_name(name) for name in stored), *DERIVED_FEATURES, *PAIR_FEATURES)
+
+    @property
+    def digest(self) -> str:
+        """Hash of names, order, types and recipe: equal in training and serving, or the release is refused."""
+        described = {"recipe": RECIPE, "dtype": DTYPE, "names": self.names, "learner": len(self.learner)}
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+    def assemble(self, now: Integers, learner: NDArray[Any], course: NDArray[Any], pair: Floats) -> Floats:
+        """Return float32[m, len(names)].
+
+        Args:
+            now: int64[m] or int64[1], moments of decision, microseconds since 1970.
+            learner: [m, k] or [1, k], learner features in the order of `learner`.
+            course: [m, k], course features in the order of `course`.
+            pair: float32[m, len(PAIR_FEATURES)].
+        """
+        rows = len(pair)
+        seconds = now / 1e6
+        learner = np.asarray(learner, np.float32)
+        course = np.asarray(course, np.float32)
+        vector = np.empty((rows, len(self.names)), np.float32)
+        edge = len(self.learner)
+        end = edge + len(self.course)
+        vector[:, :edge] = learner
+        vector[:, edge:end] = course
+        for position, name in enumerate((*self.learner, *self.course)):
+            if name.endswith(MOMENT_SUFFIX):
+                vector[:, position] = _days_ago(vector[:, position], seconds)
+        columns = {name: course[:, position] for position, name in enumerate(self.course)}
+        vector[:, end : end + len(DERIVED_FEATURES)] = _derived(columns, seconds, rows)
+        vector[:, end + len(DERIVED_FEATURES) :] = pair
+        # Infinite is no number that training has seen; missing is.
+        vector[~np.isfinite(vector)] = np.nan
+        return vector
+
+
+def microseconds(seconds: NDArray[Any] | float) -> NDArray[Any]:
+    """Return unix seconds as int64 microseconds."""
+    return np.asarray(np.round(np.asarray(seconds, np.float64) * (DAY / _DAY_SECONDS)), np.int64)
+
+
+def _relative_name(name: str) -> str:
+    return f"{name.removesuffix(MOMENT_SUFFIX)}_days_ago" if name.endswith(MOMENT_SUFFIX) else name
+
+
+def _days_ago(moments: Floats, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return days from moments (unix seconds) to decisions; a moment that has not come yet is not known."""
+    days: NDArray[np.float64] = (seconds - moments) / _DAY_SECONDS
+    return np.where(days >= 0, days, np.nan)
+
+
+def _derived(course: Mapping[str, Floats], seconds: NDArray[np.float64], rows: int) -> Floats:
+    """Return float32[rows, len(DERIVED_FEATURES)]; a column that the service lacks makes its features missing."""
+    missing = np.full(rows, np.nan, np.float32)
+    total, week, month, quarter, first = (
+        course.get(name, missing)
+        for name in (
+            "course_enrollments_total",
+            "course_enrollments_7d",
+            "course_enrollments_30d",
+            "course_enrollments_90d",
+            "course_first_enrolled_at",
+        )
+    )
+    age = np.maximum(_days_ago(first, seconds), 1.0)
+    # A few are added, so that small counts do not look like trends.
+    derived = (total / age, (week + 1) / (month + 4), (month + 1) / (quarter + 3))
+    return np.stack(derived, axis=1).astype(np.float32)

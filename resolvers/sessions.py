@@ -1,0 +1,311 @@
+"""Sessions: signing up, in and out, and exchanging refresh tokens."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.errors import CommandError, UserErrorCode
+from core.ids import time_ordered_uuid
+from database.queries import accounts as account_queries, audit as audit_queries, sessions as queries
+from database.queries.accounts import CredentialsRow
+from database.queries.sessions import StoredSession
+from database.tables.accounts import Role
+from resolvers.accounts import Viewer, by_ids, decrypted, display_name_place, email_place
+from resolvers.commands import Act, caller, transact
+from resolvers.context import Context
+from resolvers.payloads import Payload
+from security.audit import Subject
+from security.emails import Email, parse_email
+from security.encryption import Cipher
+from security.passwords import refuse_weak
+from security.policies import Identity
+from security.tokens import new_refresh_token, refresh_token_hash
+
+_LONGEST_NAME = 80
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
+# These turn the direction of text, and so can make one name look like another; the joiners that some scripts
+# are written with are of the same Unicode category and stay allowed.
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# Refused attempts to sign in before further ones wait, and how long they are remembered.
+THROTTLE_WINDOW = timedelta(minutes=15)
+_MOST_FAILURES = {"SignInEmail": 10, "SignInAddress": 100}
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """What an account is made of."""
+
+    email: str = field(repr=False)
+    password: str = field(repr=False)
+    display_name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Credentials."""
+
+    email: str = field(repr=False)
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSession:
+    """A refresh token, good for one use."""
+
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a client keeps while it is signed in."""
+
+    access_token: str = field(repr=False)
+    expires_at: datetime
+    refresh_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionPayload(Payload):
+    """The answer of a command that signs in."""
+
+    session: Session | None = None
+    viewer: Viewer | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOutPayload(Payload):
+    """The answer of `sign_out`."""
+
+
+async def sign_up(context: Context, input: SignUp) -> SessionPayload:  # noqa: A002 - the contract's name.
+    """Create a learner and their account, and sign them in.
+
+    Raises:
+        CommandError: INVALID, REQUIRED, TOO_LONG, WEAK_PASSWORD or EMAIL_TAKEN.
+    """
+    email = parse_email(input.email)
+    name = _display_name(input.display_name)
+    refuse_weak(input.password, email.text, name)
+    password_hash = await context.services.passwords.hash(input.password)
+    async with transact(context, "sign_up", Subject("Account")) as act:
+        viewer = await _create_account(context, act, email, name, password_hash)
+        act.actor, act.subject = viewer.id, Subject("Account", viewer.id)
+        session, identity = await _open_session(context, act, viewer)
+    context.identity = identity
+    return SessionPayload(session=session, viewer=viewer)
+
+
+async def sign_in(context: Context, input: SignIn) -> SessionPayload:  # noqa: A002 - the contract's name.
+    """Open a session for whoever knows an account's password.
+
+    An unknown address, a wrong password and a throttled guess of the right one cannot be told apart from
+    their answers or from the time they take.
+
+    Raises:
+        CommandError: INVALID, INVALID_CREDENTIALS or RATE_LIMITED.
+    """
+    email = parse_email(input.email)
+    guessed = _attempted(context, email)
+    _refuse_too_many(await _failures(context, guessed))
+    account = await context.reader.fetch_first(account_queries.CREDENTIALS, email_index=email.index(_cipher(context)))
+    passwords = context.services.passwords
+    matches = await passwords.verify(None if account is None else account.password_hash, input.password)
+    outdated = account is not None and matches and passwords.needs_rehash(account.password_hash)
+    new_hash = await passwords.hash(input.password) if outdated else None
+    if account is None or not matches:
+        raise await _record_failure(context, guessed, account)
+    async with transact(context, "sign_in", guessed[0]) as act:
+        await _judge_in_turn(act, guessed)
+        if new_hash is not None:
+            await account_queries.set_password_hash(act.connection, account.id, new_hash)
+        viewer = decrypted(_cipher(context), account)
+        session, identity = await _open_session(context, act, viewer)
+        act.actor, act.subject = viewer.id, Subject("Session", str(identity.session_id))
+    context.identity = identity
+    return SessionPayload(session=session, viewer=viewer)
+
+
+async def refresh_session(context: Context, input: RefreshSession) -> SessionPayload:  # noqa: A002 - as above.
+    """Exchange a refresh token for a new one and a new access token.
+
+    A token that was exchanged before is in two hands, and one of them is not the owner's: the session ends.
+
+    Raises:
+        CommandError: SESSION_EXPIRED.
+    """
+    given = refresh_token_hash(input.refresh_token)
+    refusal: CommandError | None = None
+    session: Session | None = None
+    identity: Identity | None = None
+    async with transact(context, "refresh_session", Subject("Session")) as act:
+        stored = await queries.lock_by_token(act.connection, given)
+        # A token that never was one tells an auditor nothing, and anybody can send any number of them.
+        act.recorded = stored is not None
+        if stored is None:
+            raise _session_expired()
+        act.actor, act.subject = stored.account_id, Subject("Session", str(stored.id))
+        if stored.revoked_at is not None or stored.expires_at <= act.now:
+            raise _session_expired()
+        if stored.is_current:
+            session, identity = await _continue_session(context, act, stored)
+        else:
+            await queries.revoke(act.connection, stored.id, act.now)
+            act.details["token_reused"] = True
+            refusal = _session_expired()
+            act.outcome = refusal.code.value
+    if refusal is not None or identity is None:
+        raise refusal or _session_expired()
+    context.identity = identity
+    (viewer,) = await by_ids(context, [identity.account_id])
+    return SessionPayload(session=session, viewer=viewer)
+
+
+async def sign_out(context: Context) -> SignOutPayload:
+    """End the caller's session. Its access token stays valid until it expires, its refresh token does not."""
+    identity = caller(context)
+    async with transact(context, "sign_out", Subject("Session", str(identity.session_id))) as act:
+        await queries.revoke(act.connection, identity.session_id, act.now)
+    context.identity = None
+    return SignOutPayload()
+
+
+async def _create_account(context: Context, act: Act, email: Email, name: str, password_hash: str) -> Viewer:
+    cipher = _cipher(context)
+    account_id = await account_queries.reserve_id(act.connection)
+    learner_id = await account_queries.insert_learner(act.connection, act.now)
+    roles = [Role.LEARNER.value]
+    values = {
+        "id": account_id,
+        "learner_id": learner_id,
+        "encryption_key_id": cipher.active_key_id,
+        "email_ciphertext": cipher.encrypt(email.text, email_place(account_id)),
+        "email_index": email.index(cipher),
+        "display_name_ciphertext": cipher.encrypt(name, display_name_place(account_id)),
+        "password_hash": password_hash,
+        "roles": roles,
+        "created_at": act.now,
+    }
+    if not await account_queries.insert_account(act.connection, values):
+        raise CommandError(UserErrorCode.EMAIL_TAKEN, "This address already has an account.", ("input", "email"))
+    return Viewer(id=account_id, learner_id=learner_id, email=email.text, display_name=name, roles=roles)
+
+
+async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Session, Identity]:
+    identity = Identity(
+        account_id=viewer.id,
+        learner_id=viewer.learner_id,
+        roles=frozenset(viewer.roles),
+        session_id=time_ordered_uuid(act.now),
+    )
+    refresh_token = new_refresh_token()
+    await queries.delete_ended(act.connection, viewer.id, act.now)
+    await queries.insert_session(
+        act.connection,
+        session_id=identity.session_id,
+        account_id=viewer.id,
+        token_hash=refresh_token_hash(refresh_token),
+        now=act.now,
+        expires_at=context.services.tokens.session_end(act.now),
+    )
+    return _session(context, identity, refresh_token), identity
+
+
+async def _continue_session(context: Context, act: Act, stored: StoredSession) -> tuple[Session, Identity]:
+    refresh_token = new_refresh_token()
+    await queries.exchange_token(
+        act.connection,
+        stored.id,
+        token_hash=refresh_token_hash(refresh_token),
+        expires_at=context.services.tokens.session_end(act.now),
+    )
+    identity = Identity(
+        account_id=stored.account_id,
+        learner_id=stored.learner_id,
+        roles=frozenset(stored.roles),
+        session_id=stored.id,
+    )
+    return _session(context, identity, refresh_token), identity
+
+
+def _session(context: Context, identity: Identity, refresh_token: str) -> Session:
+    access = context.services.tokens.issue(identity)
+    return Session(access_token=access.text, expires_at=access.expires_at, refresh_token=refresh_token)
+
+
+def _session_expired() -> CommandError:
+    return CommandError(
+        UserErrorCode.SESSION_EXPIRED, "The session has ended; sign in again.", ("input", "refreshToken")
+    )
+
+
+def _attempted(context: Context, email: Email) -> tuple[Subject, ...]:
+    """Return what an attempt counts against: the address that was guessed at, and where the guess came from."""
+    cipher = _cipher(context)
+    subjects = [Subject("SignInEmail", cipher.blind_index(email.key, "sign_in.email").hex())]
+    if context.client_address is not None:
+        subjects.append(Subject("SignInAddress", cipher.blind_index(context.client_address, "sign_in.address").hex()))
+    return tuple(subjects)
+
+
+async def _failures(context: Context, attempted: tuple[Subject, ...]) -> dict[str, int]:
+    rows = await context.reader.fetch(audit_queries.ATTEMPTS, **_counted(attempted, context.clock()))
+    return {row.subject_type: row.count for row in rows}
+
+
+async def _judge_in_turn(act: Act, attempted: tuple[Subject, ...]) -> None:
+    """Count again with attempts on the same address kept out, so that guessing in parallel gains nothing."""
+    await queries.take_turn(act.connection, int(str(attempted[0].key)[:15], 16))
+    _refuse_too_many(await audit_queries.count_attempts(act.connection, **_counted(attempted, act.now)))
+
+
+async def _record_failure(
+    context: Context, attempted: tuple[Subject, ...], account: CredentialsRow | None
+) -> CommandError:
+    """Put a failed attempt on record, against each of its subjects, and return the refusal."""
+    refusal = CommandError(UserErrorCode.INVALID_CREDENTIALS, "The address or the password is wrong.")
+    async with transact(context, "sign_in", attempted[0]) as act:
+        await _judge_in_turn(act, attempted)
+        act.outcome = refusal.code.value
+        act.details["account_id"] = None if account is None else account.id
+        for subject in attempted[1:]:
+            await act.record(subject)
+    return refusal
+
+
+def _counted(attempted: tuple[Subject, ...], now: datetime) -> dict[str, Any]:
+    return {
+        "subject_types": [subject.type_name for subject in attempted],
+        "subject_ids": [str(subject.key) for subject in attempted],
+        "action": "sign_in",
+        "outcome": UserErrorCode.INVALID_CREDENTIALS.value,
+        "since": now - THROTTLE_WINDOW,
+    }
+
+
+def _refuse_too_many(failures: dict[str, int]) -> None:
+    if any(failures.get(subject_type, 0) >= most for subject_type, most in _MOST_FAILURES.items()):
+        minutes = int(THROTTLE_WINDOW.total_seconds() // 60)
+        raise CommandError(
+            UserErrorCode.RATE_LIMITED, f"Too many failed attempts to sign in; try again in {minutes} minutes."
+        )
+
+
+def _display_name(text: str) -> str:
+    """Return a name in its normal form."""
+    path = ("input", "displayName")
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name:
+        raise CommandError(UserErrorCode.REQUIRED, "A display name is needed.", path)
+    if len(name) > _LONGEST_NAME:
+        raise CommandError(UserErrorCode.TOO_LONG, f"A display name has at most {_LONGEST_NAME} characters.", path)
+    if any(character in _BIDIRECTIONAL or unicodedata.category(character) in _UNPRINTABLE for character in name):
+        raise CommandError(UserErrorCode.INVALID, "A display name must not hold control characters.", path)
+    return name
+
+
+def _cipher(context: Context) -> Cipher:
+    return context.services.cipher

@@ -1,0 +1,56 @@
+"""The caller's own account as clients see it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import strawberry
+
+from database.tables.accounts import Role
+from database.tables.enrollments import EnrollmentStatus
+from execution.fields import batch, column
+from resolvers import (
+    accounts as account_resolvers,
+    enrollments as enrollment_resolvers,
+    preferences as preference_resolvers,
+)
+from schema.enrollments import Enrollment
+from schema.nodes import Node, global_id
+from schema.pagination import After, Connection, First
+from schema.policies import SIGNED_IN
+from schema.preferences import LearningPreferences
+
+strawberry.enum(Role, description="What an account may do besides learning. Open to growth: ignore unknown values.")
+
+
+@strawberry.type(description="The caller's own account. Nobody ever sees another's.")
+class Viewer(Node):
+    """The viewer."""
+
+    id: strawberry.ID = column(SIGNED_IN, "Opaque and stable.", read=global_id("Viewer"))
+    email: str = column(SIGNED_IN, "The address that they sign in with. Personal data: stored encrypted.")
+    display_name: str = column(SIGNED_IN, "The name that they chose. Personal data: stored encrypted.")
+    roles: list[Role] = column(SIGNED_IN, "What they may do; everybody is at least a learner.")
+
+    @batch(preference_resolvers.learning_preferences, policy=SIGNED_IN)
+    def learning_preferences(self) -> LearningPreferences | None:
+        """What they want to learn; null until onboarding is done."""
+        raise NotImplementedError
+
+    @batch(enrollment_resolvers.enrollments, policy=SIGNED_IN)
+    def enrollments(
+        self,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        status: Annotated[
+            EnrollmentStatus | None,
+            strawberry.argument(description="Only these; all but withdrawn ones when nothing is said."),
+        ] = strawberry.UNSET,
+    ) -> Connection[Enrollment]:
+        """The courses that they take or have completed, newest enrollment first."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether an object is the viewer."""
+        return isinstance(value, account_resolvers.Viewer)

@@ -1,0 +1,86 @@
+"""Enrollments as clients see and change them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from database.queries.enrollments import EnrollmentRow
+from database.tables.enrollments import EnrollmentStatus
+from execution.fields import batch, column
+from resolvers import enrollments as enrollment_resolvers
+from schema.courses import Course
+from schema.errors import USER_ERRORS, UserError
+from schema.inputs import given
+from schema.nodes import Node, global_id
+from schema.policies import ANYONE, SIGNED_IN
+
+strawberry.enum(
+    EnrollmentStatus, description="Where a learner stands with a course. Open to growth: treat unknown as ACTIVE."
+)
+
+
+@strawberry.type(description="The caller in a course.")
+class Enrollment(Node):
+    """An enrollment."""
+
+    id: strawberry.ID = column(SIGNED_IN, "Opaque and stable.", read=global_id("Enrollment"))
+    status: EnrollmentStatus = column(SIGNED_IN, "Where they stand.")
+    progress: float = column(SIGNED_IN, "Share of the course that is done, from 0 to 1.")
+    enrolled_at: datetime = column(SIGNED_IN, "When they enrolled; for a course taken up again, when that was.")
+    completed_at: datetime | None = column(SIGNED_IN, "When they completed it; null before that.")
+
+    @batch(enrollment_resolvers.course, policy=SIGNED_IN)
+    def course(self) -> Course:
+        """The course, even if it has been archived since."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether a row is an enrollment."""
+        return isinstance(value, EnrollmentRow)
+
+
+@strawberry.type(description="The answer of `enroll`.")
+class EnrollPayload:
+    """The answer of `enroll`."""
+
+    enrollment: Enrollment | None = column(
+        ANYONE, "The enrollment; with ALREADY_ENROLLED, the one that there is. Null when refused otherwise."
+    )
+    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+
+
+@strawberry.type(description="The answer of `unenroll`.")
+class UnenrollPayload:
+    """The answer of `unenroll`."""
+
+    enrollment: Enrollment | None = column(ANYONE, "The enrollment, withdrawn; null when refused.")
+    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+
+
+@strawberry.input(description="A course to take.")
+class EnrollInput:
+    """Input of `enroll`."""
+
+    course_id: strawberry.ID = strawberry.field(description="A published course.")
+    recommendation_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The `recommendationId` of the list that it was chosen from, if any."
+    )
+
+    def to_criteria(self) -> enrollment_resolvers.Enroll:
+        """Return the resolver's form."""
+        return enrollment_resolvers.Enroll(course_id=self.course_id, recommendation_id=given(self.recommendation_id))
+
+
+@strawberry.input(description="A course to leave.")
+class UnenrollInput:
+    """Input of `unenroll`."""
+
+    enrollment_id: strawberry.ID = strawberry.field(description="An enrollment of the caller's own.")
+
+    def to_criteria(self) -> enrollment_resolvers.Unenroll:
+        """Return the resolver's form."""
+        return enrollment_resolvers.Unenroll(enrollment_id=self.enrollment_id)

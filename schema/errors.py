@@ -1,0 +1,27 @@
+"""Expected refusals of mutations, as data."""
+
+from __future__ import annotations
+
+import strawberry
+
+from core.errors import UserErrorCode
+from execution.fields import column
+from schema.policies import ANYONE
+
+strawberry.enum(
+    UserErrorCode, description="Why a mutation was refused. Open to growth: treat a code you do not know as INVALID."
+)
+
+
+@strawberry.type(description="One reason why a mutation was refused; nothing was changed.")
+class UserError:
+    """A refusal."""
+
+    code: UserErrorCode = column(ANYONE, "The reason, for programs.")
+    message: str = column(ANYONE, "The reason as a sentence in English, for developers.")
+    field: list[str] | None = column(
+        ANYONE, 'Path of the input field at fault, such as `["input", "email"]`; null when no single one is.'
+    )
+
+
+USER_ERRORS = "Why the mutation was refused; empty when it was done."

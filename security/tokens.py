@@ -1,0 +1,147 @@
+"""Tokens: short-lived signed access tokens, and opaque refresh tokens that are exchanged at each use.
+
+An access token is a JWT (RFC 9068's shape): HS256 under a key of the ring, named by `kid`. Whoever holds one is
+believed until it expires, without a look into the database. A refresh token is 256 random bits of which the
+database keeps the SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import KeySet, OctKey
+
+from core.clock import Clock
+from core.errors import UnauthenticatedError
+from core.settings import SecuritySettings
+from security.keys import KeyRing
+from security.policies import Identity
+
+_ALGORITHM = "HS256"
+_TYPE = "at+jwt"
+_ISSUER = "waymark"
+_AUDIENCE = "waymark-api"
+_REFRESH_BYTES = 32
+_LONGEST = 2_000
+# Seconds that the clocks of two replicas may differ by.
+_LEEWAY = 5
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A signed token and the moment it ends."""
+
+    text: str = field(repr=False)
+    expires_at: datetime
+
+
+class Tokens:
+    """Issues and verifies access tokens.
+
+    Args:
+        ring: its active signing key signs; any of them verifies.
+        settings: how long a token is valid, and a session without use.
+        clock: the current moment.
+    """
+
+    def __init__(self, ring: KeyRing, settings: SecuritySettings, clock: Clock) -> None:
+        self._keys = KeySet([OctKey.import_key(key, {"kid": key_id}) for key_id, key in ring.signing.keys.items()])
+        self._header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": ring.signing.active}
+        self._lifetime = timedelta(seconds=settings.access_token_lifetime)
+        self._session_lifetime = timedelta(seconds=settings.refresh_token_lifetime)
+        self._clock = clock
+        self._verified: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
+
+    def issue(self, identity: Identity) -> AccessToken:
+        """Return a token for `identity`, valid from now."""
+        now = int(self._clock().timestamp())
+        expires = now + int(self._lifetime.total_seconds())
+        claims = {
+            "iss": _ISSUER,
+            "aud": _AUDIENCE,
+            "iat": now,
+            "exp": expires,
+            "sub": str(identity.account_id),
+            "learner": identity.learner_id,
+            "roles": sorted(identity.roles),
+            "sid": str(identity.session_id),
+        }
+        text = jwt.encode(self._header, claims, self._keys, algorithms=[_ALGORITHM])
+        return AccessToken(text, datetime.fromtimestamp(expires, UTC))
+
+    def verify(self, token: str) -> Identity:
+        """Return who a token speaks of. A token that was verified before is only checked for its end.
+
+        Raises:
+            UnauthenticatedError: the token is not one of ours, or it has expired.
+        """
+        now = self._clock().timestamp()
+        known = self._verified.get(token)
+        if known is None:
+            known = self._verified[token] = self._decode(token, int(now))
+            if len(self._verified) > _REMEMBERED:
+                self._verified.popitem(last=False)
+        identity, expires = known
+        if expires + _LEEWAY <= now:
+            self._verified.pop(token, None)
+            raise UnauthenticatedError("The access token has expired; refresh the session.")
+        return identity
+
+    def session_end(self, now: datetime) -> datetime:
+        """Return when a session ends that is not refreshed after `now`."""
+        return now + self._session_lifetime
+
+    def _decode(self, token: str, now: int) -> tuple[Identity, float]:
+        try:
+            if len(token) > _LONGEST:
+                raise ValueError("longer than any token of ours")
+            decoded = jwt.decode(token, self._keys, algorithms=[_ALGORITHM])
+            if decoded.header.get("typ") != _TYPE:
+                raise ValueError("a token of another type")
+            _registry(now).validate(decoded.claims)
+            return _identity(decoded.claims), decoded.claims["exp"]
+        except ExpiredTokenError as error:
+            raise UnauthenticatedError("The access token has expired; refresh the session.") from error
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise UnauthenticatedError("The access token is not valid.") from error
+
+
+def new_refresh_token(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """Return 256 random bits as hexadecimal text."""
+    return random_bytes(_REFRESH_BYTES).hex()
+
+
+def refresh_token_hash(token: str) -> bytes:
+    """Return the 32 bytes that are stored; a token is random, so a plain hash gives nothing away."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+
+
+def _registry(now: int) -> jwt.JWTClaimsRegistry:
+    return jwt.JWTClaimsRegistry(
+        now=now,
+        leeway=_LEEWAY,
+        iss={"essential": True, "value": _ISSUER},
+        aud={"essential": True, "value": _AUDIENCE},
+        exp={"essential": True},
+        iat={"essential": True},
+        sub={"essential": True},
+    )
+
+
+def _identity(claims: dict[str, Any]) -> Identity:
+    return Identity(
+        account_id=int(claims["sub"]),
+        learner_id=int(claims["learner"]),
+        roles=frozenset(claims["roles"]),
+        session_id=UUID(claims["sid"]),
+    )

@@ -1,0 +1,194 @@
+"""A model release on disk: written whole or not at all, verified by digest when loaded, nothing unpickled.
+
+- `release.json`: what it is, and the sha256 of every other file; its own digest stands in `model_releases`.
+- `ranker.ubj`: the XGBoost ranker.
+- `retrievers.npz`: course ids and the sparse matrices of the retrievers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+import xgboost
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import ReleaseError
+from features.similarity import Integers, Similarities, Sparse
+from features.vector import DTYPE, VectorLayout
+
+MANIFEST = "release.json"
+RANKER = "ranker.ubj"
+RETRIEVERS = "retrievers.npz"
+
+
+class ReleaseManifest(BaseModel):
+    """What a release is.
+
+    Attributes:
+        format: version of this layout of files.
+        version: name of the release.
+        created_at: when it was written.
+        feature_service: name of the Feast feature service that its features come from.
+        learner_features: names of the learner features it reads.
+        course_features: names of the course features it reads.
+        vector_names: names of all columns of the vector in order.
+        vector_dtype: type of the columns.
+        vector_digest: hash of the layout of the vector (`VectorLayout.digest`).
+        data_fingerprint: of the lake that it was trained on.
+        trained_from: moment of the earliest enrollment that was known.
+        trained_until: moment that everything it has seen lies before.
+        training_decisions: how many decisions the ranker was fitted on.
+        seed: of everything random in training.
+        metrics: figures of the evaluation of the same training on an earlier moment.
+        code_version: version of Waymark that trained it.
+        files: sha256 of every other file, by name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    version: str
+    created_at: datetime
+    feature_service: str
+    learner_features: tuple[str, ...]
+    course_features: tuple[str, ...]
+    vector_names: tuple[str, ...]
+    vector_dtype: str = DTYPE
+    vector_digest: str
+    data_fingerprint: str
+    trained_from: datetime
+    trained_until: datetime
+    training_decisions: int
+    seed: int
+    metrics: dict[str, Any]
+    code_version: str
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that was verified.
+
+    Attributes:
+        manifest: what it is.
+        layout: of the vector that the ranker reads.
+        booster: the ranker; its feature names are those of the layout.
+        course_ids: int64[n] sorted, what the similarities' positions mean.
+        similarities: of the retrievers.
+    """
+
+    manifest: ReleaseManifest
+    layout: VectorLayout
+    booster: xgboost.Booster
+    course_ids: Integers
+    similarities: Similarities
+
+
+def write_release(
+    folder: Path, manifest: ReleaseManifest, booster: xgboost.Booster, course_ids: Integers, similarities: Similarities
+) -> str:
+    """Write a release to a folder that appears only when it is complete.
+
+    Returns:
+        sha256 of the manifest.
+    """
+    contents = {
+        RANKER: bytes(booster.save_raw(raw_format="ubj")),
+        RETRIEVERS: _packed(course_ids, similarities),
+    }
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    described = manifest.model_copy(update={"files": files}).model_dump_json(indent=2).encode()
+    draft = folder.with_name(f".{folder.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for name, content in {**contents, MANIFEST: described}.items():
+        with (draft / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    draft.rename(folder)
+    return hashlib.sha256(described).hexdigest()
+
+
+def load_release(folder: Path, digest: str) -> Release:
+    """Read a release and verify every byte of it.
+
+    Raises:
+        ReleaseError: it is damaged, of another format, or made for other features than this code computes.
+    """
+    described = _read(folder / MANIFEST, digest)
+    try:
+        manifest = ReleaseManifest.model_validate_json(described)
+    except ValidationError as error:
+        raise ReleaseError(f"The release in {folder} is of a format that this version does not read.") from error
+    layout = VectorLayout(manifest.learner_features, manifest.course_features)
+    if layout.digest != manifest.vector_digest or layout.names != manifest.vector_names:
+        raise ReleaseError(f"Release {manifest.version} was trained on other features than this version computes.")
+    if not {RANKER, RETRIEVERS} <= manifest.files.keys():
+        raise ReleaseError(f"Release {manifest.version} lacks a file.")
+    booster = _booster(_read(folder / RANKER, manifest.files[RANKER]), manifest, layout)
+    course_ids, similarities = _unpacked(_read(folder / RETRIEVERS, manifest.files[RETRIEVERS]), manifest)
+    return Release(manifest, layout, booster, course_ids, similarities)
+
+
+def _read(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReleaseError(f"The release file {path} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ReleaseError(f"The release file {path} is damaged: its digest is not the recorded one.")
+    return content
+
+
+def _booster(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) -> xgboost.Booster:
+    try:
+        # One thread: a request ranks a few hundred rows, and requests run side by side.
+        booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(content))
+    except xgboost.core.XGBoostError as error:
+        raise ReleaseError(f"The ranker of release {manifest.version} cannot be read.") from error
+    if tuple(booster.feature_names or ()) != layout.names:
+        raise ReleaseError(f"The ranker of release {manifest.version} reads other features than its manifest says.")
+    return booster
+
+
+def _packed(course_ids: Integers, similarities: Similarities) -> bytes:
+    arrays: dict[str, Any] = {"course_ids": course_ids}
+    for name, matrix in (("item_item", similarities.item_item), ("transitions", similarities.transitions)):
+        arrays[f"{name}_data"] = matrix.data.astype(np.float32)
+        arrays[f"{name}_indices"] = matrix.indices.astype(np.int32)
+        arrays[f"{name}_indptr"] = matrix.indptr.astype(np.int64)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Similarities]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            course_ids: Integers = arrays["course_ids"]
+            similarities = Similarities(
+                item_item=_matrix(arrays, "item_item", len(course_ids)),
+                transitions=_matrix(arrays, "transitions", len(course_ids)),
+            )
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
+    return course_ids, similarities
+
+
+def _matrix(arrays: Mapping[str, Any], name: str, size: int) -> Sparse:
+    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
+    matrix = sp.csr_array(parts, shape=(size, size))
+    matrix.check_format(full_check=True)
+    return matrix

@@ -1,0 +1,39 @@
+"""A circuit breaker: a part that keeps failing is left alone for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+FAILURES = 3
+OPEN_FOR = timedelta(seconds=5)
+
+
+class Breaker:
+    """Opens after some failures in a row; when it has been open long enough, one caller may try again."""
+
+    def __init__(self, failures: int = FAILURES, open_for: timedelta = OPEN_FOR) -> None:
+        self._most = failures
+        self._open_for = open_for
+        self._failures = 0
+        self._closed_from: datetime | None = None
+
+    def allows(self, now: datetime) -> bool:
+        """Return whether to try; while it is open, only the first caller after the pause may."""
+        if self._closed_from is None:
+            return True
+        # A clock that was set back must not keep it open for longer than it was meant to be.
+        if now < self._closed_from <= now + self._open_for:
+            return False
+        self._closed_from = now + self._open_for
+        return True
+
+    def failed(self, now: datetime) -> None:
+        """Note a failure."""
+        self._failures += 1
+        if self._failures >= self._most:
+            self._closed_from = now + self._open_for
+
+    def succeeded(self) -> None:
+        """Note a success, which closes it."""
+        self._failures = 0
+        self._closed_from = None

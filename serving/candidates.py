@@ -1,0 +1,69 @@
+"""Which courses are worth ranking: the best of several retrievers, the same in training and serving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pair import Floats, Relations
+from features.similarity import Integers
+
+QUOTAS: Mapping[str, int] = MappingProxyType(
+    {"item_item": 100, "transitions": 60, "content": 40, "topic_popularity": 60, "popularity": 60}
+)
+"""How many courses each retriever brings at most."""
+
+
+def retriever_scores(relations: Relations, popularity: Floats) -> dict[str, Floats]:
+    """Return float32[d, n] by retriever.
+
+    Args:
+        relations: of the histories with every course.
+        popularity: float32[d, n] or float32[1, n], enrollments in the last 30 days, strictly before the moment.
+    """
+    popularity = np.nan_to_num(popularity, nan=0.0, posinf=0.0)
+    return {
+        "item_item": relations.item_item,
+        "transitions": relations.transitions,
+        "content": relations.content,
+        "topic_popularity": relations.topics * np.log1p(popularity),
+        "popularity": np.broadcast_to(popularity, relations.item_item.shape),
+    }
+
+
+def select_candidates(
+    scores: Mapping[str, Floats], eligible: NDArray[np.bool_], least: int = 0
+) -> tuple[Integers, Integers]:
+    """Return rows and columns (int64[m] each, ordered by row) of the union of what the retrievers bring.
+
+    Args:
+        scores: float32[d, n] by retriever; nothing with a score of zero is brought, except by popularity,
+            which fills the list where nothing else is known.
+        eligible: bool[d, n], courses that may be shown.
+        least: how many candidates there should be for each decision, as far as there are eligible courses.
+    """
+    chosen = np.zeros(eligible.shape, np.bool_)
+    for name, values in scores.items():
+        fills = name == "popularity"
+        _choose(chosen, values, eligible, max(QUOTAS[name], least) if fills else QUOTAS[name], positive=not fills)
+    rows, columns = np.nonzero(chosen)
+    return rows.astype(np.int64), columns.astype(np.int64)
+
+
+def _choose(
+    chosen: NDArray[np.bool_], values: Floats, eligible: NDArray[np.bool_], count: int, *, positive: bool
+) -> None:
+    """Mark the `count` eligible courses with the highest values."""
+    size = values.shape[1]
+    count = min(count, size)
+    if count == 0:
+        return
+    masked = np.where(eligible, values, -np.inf)
+    best = np.argpartition(-masked, count - 1, axis=1)[:, :count]
+    found = np.take_along_axis(masked, best, axis=1)
+    kept = found > 0 if positive else np.isfinite(found)
+    rows = np.repeat(np.arange(len(values)), count).reshape(best.shape)
+    chosen[rows[kept], best[kept]] = True

@@ -1,0 +1,172 @@
+"""The model's way as one part: release, course matrix and learner features, kept fresh and asked together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from core.errors import ReleaseError, UnavailableError
+from core.settings import RankingSettings
+from database.queries.history import TOPIC_PARENTS, HistoryRow, PreferencesRow
+from database.session import Database
+from database.tables.enrollments import EnrollmentStatus
+from serving.artifact import Release
+from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, rank
+from serving.rankings import RankedCourse, RecommendationRequest
+from serving.releases import ReleaseHolder
+
+_log = structlog.get_logger(__name__)
+
+
+class CourseMatrixHolder(Protocol):
+    """What the engine needs of `serving.course_matrix.CourseMatrixHolder`."""
+
+    @property
+    def current(self) -> CourseMatrix | None:
+        """The newest matrix; None until there is one."""
+        ...
+
+    async def refresh_if_newer(self) -> object:
+        """Build the matrix of a newer materialization, if there is one."""
+        ...
+
+
+class LearnerFeatures(Protocol):
+    """What the engine needs of `serving.learner_features.LearnerFeatures`."""
+
+    async def read(self, learner_id: int) -> Mapping[str, float]:
+        """Return stored features by name, NaN where nothing is known; raises UnavailableError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model answered, and which one it was."""
+
+    version: str
+    courses: tuple[RankedCourse, ...]
+
+
+class RankingEngine:
+    """Ranks with the newest release that fits the newest course matrix.
+
+    Args:
+        database: where releases and materializations are announced.
+        releases: holds the live release.
+        matrices: holds the newest course matrix.
+        learner_features: reads the online store.
+        settings: refresh interval, and the age at which features are stale.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        releases: ReleaseHolder,
+        matrices: CourseMatrixHolder,
+        learner_features: LearnerFeatures,
+        settings: RankingSettings,
+    ) -> None:
+        self._database = database
+        self._releases = releases
+        self._matrices = matrices
+        self._learner_features = learner_features
+        self._settings = settings
+        self._model: RankingModel | None = None
+        self._tried: tuple[Release, CourseMatrix] | None = None
+        # Ranking is CPU work that mostly holds the GIL: one thread of its own keeps the event loop responsive.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ranking")
+
+    @property
+    def version(self) -> str | None:
+        """Version of the model that ranks; None while there is none."""
+        return self._model.version if self._model is not None else None
+
+    async def refresh(self) -> None:
+        """Look for a newer release and newer features, and swap them in together.
+
+        A release that does not fit the features is refused, and the model before it stays with its own
+        release and matrix.
+
+        Raises:
+            UnavailableError: PostgreSQL or the feature store cannot be reached.
+        """
+        await self._releases.refresh_if_newer()
+        await self._matrices.refresh_if_newer()
+        release, matrix = self._releases.current, self._matrices.current
+        if release is None or matrix is None or self._is_tried(release, matrix):
+            return
+        async with self._database.reader() as reader:
+            parents = {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
+        self._tried = (release, matrix)
+        try:
+            self._model = await asyncio.to_thread(align, release, matrix, parents)
+        except ReleaseError as error:
+            _log.error("release_refused", version=release.manifest.version, kept=self.version, reason=str(error))
+
+    def _is_tried(self, release: Release, matrix: CourseMatrix) -> bool:
+        tried = self._tried
+        return tried is not None and tried[0] is release and tried[1] is matrix
+
+    async def watch(self) -> None:
+        """Refresh at every interval until cancelled; a failure is logged and tried again."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed, and serving goes on.
+                _log.warning("ranking_refresh_failed", reason=repr(error))
+            await asyncio.sleep(self._settings.refresh_interval)
+
+    def unready(self, now: datetime) -> str | None:
+        """Return why there is nothing to rank with: no model yet, or features that are too old."""
+        if self._model is None:
+            return "no model is loaded"
+        as_of = self._model.matrix.features_as_of
+        if now - as_of > timedelta(seconds=self._settings.stale_after):
+            return f"the features are stale, they are of {as_of:%Y-%m-%d}"
+        return None
+
+    async def rank(
+        self, request: RecommendationRequest, history: Sequence[HistoryRow], preferences: PreferencesRow | None
+    ) -> Answer:
+        """Rank courses for a learner.
+
+        Raises:
+            UnavailableError: a part is missing.
+        """
+        model = self._model
+        if model is None:
+            raise UnavailableError("No model is loaded.")
+        assert request.learner_id is not None  # noqa: S101 - the recommender asks for known learners only.
+        stored = await self._learner_features.read(request.learner_id)
+        question = _question(request, history, preferences, stored)
+        courses = await asyncio.get_running_loop().run_in_executor(self._executor, rank, model, question)
+        return Answer(model.version, courses)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _question(
+    request: RecommendationRequest,
+    history: Sequence[HistoryRow],
+    preferences: PreferencesRow | None,
+    learner: Mapping[str, float],
+) -> Question:
+    taking = [row for row in history if row.status != EnrollmentStatus.WITHDRAWN.value]
+    return Question(
+        now=int(as_microseconds([request.now])[0]),
+        history=[row.course_id for row in taking],
+        moments=as_microseconds([row.enrolled_at for row in taking]),
+        hidden=[row.course_id for row in history if row.status == EnrollmentStatus.WITHDRAWN.value],
+        learner=learner,
+        limit=request.limit,
+        allowed=request.allowed,
+        goals=preferences.topic_ids if preferences is not None else (),
+    )

@@ -1,0 +1,285 @@
+"""A release laid over the courses of this moment, and the ranking of one learner's candidates with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ReleaseError, UnavailableError
+from features.pair import CourseTraits, Floats, Histories, pair_features, relate
+from features.similarity import Integers, Similarities, Sparse, content_vectors, positions_of
+from serving.artifact import Release
+from serving.candidates import retriever_scores, select_candidates
+from serving.rankings import RankedCourse
+from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
+
+POPULARITY_FEATURE = "course_enrollments_30d"
+
+
+class CourseMatrix(Protocol):
+    """What ranking reads of `serving.course_matrix.CourseMatrix`."""
+
+    @property
+    def course_ids(self) -> Integers:
+        """int64[n], sorted."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the k features."""
+        ...
+
+    @property
+    def features(self) -> Floats:
+        """float32[n, k]; NaN for missing."""
+        ...
+
+    @property
+    def features_as_of(self) -> datetime:
+        """The moment that the features describe."""
+        ...
+
+    @property
+    def topics(self) -> Sparse:
+        """Binary [n, t]."""
+        ...
+
+    @property
+    def topic_ids(self) -> Integers:
+        """int64[t], what the columns of `topics` mean."""
+        ...
+
+    @property
+    def skills(self) -> Sparse:
+        """Binary [n, s]."""
+        ...
+
+    @property
+    def level_codes(self) -> Integers:
+        """int64[n], a code from 0 for each level."""
+        ...
+
+    @property
+    def language_codes(self) -> Integers:
+        """int64[n], a code from 0 for each language."""
+        ...
+
+    @property
+    def prerequisites(self) -> Sparse:
+        """Binary [n, n], the row builds upon the column."""
+        ...
+
+    @property
+    def published(self) -> NDArray[np.bool_]:
+        """bool[n]."""
+        ...
+
+
+@dataclass(frozen=True)
+class RankingModel:
+    """A release whose retrievers are in the order of one course matrix.
+
+    Attributes:
+        release: the release.
+        matrix: the courses' features of this moment.
+        similarities: of the retrievers, in the order of the matrix.
+        traits: of the courses, in the order of the matrix.
+        topic_ids: int64[t], what the columns of the traits' topics mean.
+        features: float32[n, k], course features in the order of the release's layout.
+        popularity: float32[1, n], enrollments in the last 30 days; NaN counts as none.
+        bars: how many of them make a course popular.
+    """
+
+    release: Release
+    matrix: CourseMatrix
+    similarities: Similarities
+    traits: CourseTraits
+    topic_ids: Integers
+    features: Floats
+    popularity: Floats
+    bars: PopularityBars
+
+    @property
+    def version(self) -> str:
+        """The version of the release."""
+        return self.release.manifest.version
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is known of one learner at one moment.
+
+    Attributes:
+        now: moment of decision, microseconds since 1970.
+        history: ids of the courses that the learner is taking or has completed, newest first.
+        moments: int64[h], when each was taken, microseconds since 1970.
+        hidden: ids of courses that must not be shown besides the history, such as those that were left.
+        learner: stored learner features by name; NaN where nothing is known.
+        limit: the longest list that is wanted.
+        allowed: ids of the courses that may be shown; None for all.
+        goals: ids of the topics that the learner chose at onboarding.
+    """
+
+    now: int
+    history: Sequence[int]
+    moments: Integers
+    hidden: Sequence[int]
+    learner: Mapping[str, float]
+    limit: int
+    allowed: frozenset[int] | None
+    goals: Sequence[int]
+
+
+def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) -> RankingModel:
+    """Lay a release over a course matrix.
+
+    Args:
+        release: verified.
+        matrix: the courses' features of this moment; courses the release has never seen are ranked by what
+            they are about and by how popular they are.
+        parents: the parent of a topic, by id.
+
+    Raises:
+        ReleaseError: the matrix lacks a feature that the release reads.
+    """
+    places = {name: position for position, name in enumerate(matrix.names)}
+    missing = [name for name in release.layout.course if name not in places]
+    if missing:
+        raise ReleaseError(
+            f"Release {release.manifest.version} reads course features that are not served: {', '.join(missing)}."
+        )
+    positions, known = positions_of(release.course_ids, matrix.course_ids)
+    topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
+    size = len(matrix.course_ids)
+    if POPULARITY_FEATURE in places:
+        popularity = np.nan_to_num(matrix.features[:, places[POPULARITY_FEATURE]])
+    else:
+        popularity = np.zeros(size, np.float32)
+    return RankingModel(
+        release=release,
+        matrix=matrix,
+        similarities=release.similarities.reordered(np.where(known, positions, -1), size),
+        traits=CourseTraits(
+            course_ids=matrix.course_ids,
+            topics=topics,
+            content=content_vectors([topics, matrix.skills]),
+            levels=matrix.level_codes,
+            languages=matrix.language_codes,
+        ),
+        topic_ids=topic_ids,
+        features=np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]]),
+        popularity=popularity[None, :],
+        bars=popularity_bars(popularity, topics),
+    )
+
+
+def with_parents(topics: Sparse, topic_ids: Integers, parents: Mapping[int, int]) -> tuple[Sparse, Integers]:
+    """Return memberships of courses in their topics and the parents of these, and the ids of the columns."""
+    everything = np.unique(np.concatenate([topic_ids, np.array(list(parents.values()), np.int64)]))
+    columns = {int(topic): position for position, topic in enumerate(everything)}
+    rows, places = topics.nonzero()
+    own = [columns[int(topic_ids[place])] for place in places]
+    above = [columns.get(parents.get(int(topic_ids[place]), -1), -1) for place in places]
+    entries = np.array([*own, *above], np.int64)
+    courses = np.concatenate([rows, rows]).astype(np.int64)
+    kept = entries >= 0
+    matrix = type(topics)(
+        (np.ones(int(kept.sum()), np.float32), (courses[kept], entries[kept])),
+        shape=(topics.shape[0], len(everything)),
+    )
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix, everything
+
+
+def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
+    """Return the learner's courses, best first.
+
+    Courses whose prerequisites the learner has not taken come after all others, in the order of their scores.
+
+    Raises:
+        UnavailableError: no course of the history is known, so there is nothing to rank by.
+        ReleaseError: a learner feature that the release reads is not served.
+    """
+    histories, eligible, taken = _known(model, question)
+    relations = relate(histories, model.similarities, model.traits)
+    scores = retriever_scores(relations, model.popularity)
+    rows, columns = select_candidates(scores, eligible, least=question.limit)
+    pair = pair_features(relations, histories, model.traits, rows, columns)
+    vectors = model.release.layout.assemble(
+        histories.now, _learner_row(model.release, question.learner), model.features[columns], pair
+    )
+    predicted = model.release.booster.inplace_predict(vectors) if len(columns) else np.empty(0, np.float32)
+    later = _unprepared(model.matrix.prerequisites, columns, taken)
+    order = np.lexsort((columns, -predicted, later))[: question.limit]
+    reasons = reasons_for(_evidence(model, question, histories), columns[order])
+    return tuple(
+        RankedCourse(course_id, score, why)
+        for course_id, score, why in zip(
+            model.traits.course_ids[columns[order]].tolist(), predicted[order].tolist(), reasons, strict=True
+        )
+    )
+
+
+def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the history over the matrix's courses, bool[1, n] that may be shown, and bool[n] that were taken."""
+    ids = model.traits.course_ids
+    positions, known = positions_of(np.array(question.history, np.int64), ids)
+    # A moment that is not before the decision, as of a clock that runs ahead, counts as just before.
+    moments = np.minimum(question.moments[known], question.now - 1)
+    histories = Histories(
+        offsets=np.array([0, int(known.sum())]),
+        courses=positions[known],
+        moments=moments,
+        now=np.array([question.now]),
+    )
+    if not len(histories.courses):
+        raise UnavailableError("No course of the learner's history has features yet.")
+    taken = histories.taken(len(ids))[0]
+    eligible = ~taken & model.matrix.published
+    hidden, found = positions_of(np.array(question.hidden, np.int64), ids)
+    eligible[hidden[found]] = False
+    if question.allowed is not None:
+        allowed, found = positions_of(np.fromiter(question.allowed, np.int64, len(question.allowed)), ids)
+        eligible &= np.isin(np.arange(len(ids)), allowed[found])
+    return histories, eligible[None, :], taken
+
+
+def _learner_row(release: Release, learner: Mapping[str, float]) -> Floats:
+    missing = [name for name in release.layout.learner if name not in learner]
+    if missing:
+        raise ReleaseError(
+            f"Release {release.manifest.version} reads learner features that are not served: {', '.join(missing)}."
+        )
+    return np.array([[learner[name] for name in release.layout.learner]], np.float32)
+
+
+def _unprepared(prerequisites: Sparse, columns: Integers, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return bool[m], whether a course builds upon one that was not taken."""
+    if prerequisites.nnz == 0:
+        return np.zeros(len(columns), np.bool_)
+    needed = prerequisites[columns]
+    missing: NDArray[np.bool_] = np.asarray(needed @ (~taken).astype(np.float32)) > 0
+    return missing
+
+
+def _evidence(model: RankingModel, question: Question, histories: Histories) -> Evidence:
+    return Evidence(
+        histories=histories,
+        similarities=model.similarities,
+        traits=model.traits,
+        topic_ids=model.topic_ids,
+        popularity=model.popularity[0],
+        bars=model.bars,
+        goals=frozenset(question.goals),
+    )
+
+
+def as_microseconds(moments: Sequence[datetime]) -> Integers:
+    """Return int64 microseconds since 1970 of aware moments."""
+    return np.array([round(moment.timestamp() * 1_000_000) for moment in moments], np.int64)

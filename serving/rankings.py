@@ -1,0 +1,76 @@
+"""What serving is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    """What ranked a list."""
+
+    MODEL = "MODEL"
+    PREFERENCE = "PREFERENCE"
+    POPULARITY = "POPULARITY"
+
+
+class ReasonKind(StrEnum):
+    """Why a course is in a list."""
+
+    BECAUSE_YOU_TOOK = "BECAUSE_YOU_TOOK"
+    MATCHES_GOAL = "MATCHES_GOAL"
+    POPULAR_IN_TOPIC = "POPULAR_IN_TOPIC"
+    POPULAR = "POPULAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One true reason; it speaks of the learner's own history and choices, and never of another learner."""
+
+    kind: ReasonKind
+    course_id: int | None = None
+    topic_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCourse:
+    """A course in its place; `score` orders the list it stands in and means nothing beyond."""
+
+    course_id: int
+    score: float
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationRequest:
+    """Who asks for how many courses.
+
+    Attributes:
+        learner_id: None for a caller who is signed out.
+        now: the moment of decision.
+        limit: the longest list that is wanted.
+        allowed: ids of the courses that may be shown; None for all.
+    """
+
+    learner_id: int | None
+    now: datetime
+    limit: int
+    allowed: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """An answer.
+
+    Attributes:
+        strategy: what ranked it.
+        model_version: version of the release, when a model did.
+        courses: best first.
+        fallback_cause: why it was not the model, for operators; None when it was, or was never meant to be.
+    """
+
+    strategy: Strategy
+    model_version: str | None
+    courses: tuple[RankedCourse, ...]
+    fallback_cause: str | None = None

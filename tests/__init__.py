@@ -1,0 +1,1 @@
+"""Tests: unit, integration, contract, load, chaos; each mirrors the source folders."""

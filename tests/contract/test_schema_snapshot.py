@@ -1,0 +1,30 @@
+"""The committed contract is what the code implements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphql import GraphQLInterfaceType, build_schema as parse_schema, validate_schema
+
+from resolvers.nodes import LOADERS
+from schema.contract import build_schema, printed
+
+CONTRACT = Path(__file__).resolve().parents[2] / "schema" / "schema.graphql"
+
+
+def test_printed_schema_equals_the_committed_contract() -> None:
+    """A change of the code that changes the contract changes the file first: `waymark schema > schema/schema.graphql`."""
+    assert CONTRACT.read_text(encoding="utf-8") == printed(build_schema())
+
+
+def test_contract_is_valid_by_itself() -> None:
+    """Tools that only read the file find a valid schema."""
+    assert [] == validate_schema(parse_schema(CONTRACT.read_text(encoding="utf-8")))
+
+
+def test_every_node_type_can_be_fetched_by_id() -> None:
+    """`node` knows each type that implements Node, and nothing else."""
+    schema = build_schema()._schema
+    interface = schema.type_map["Node"]
+    assert isinstance(interface, GraphQLInterfaceType)
+    assert sorted(LOADERS) == sorted(node.name for node in schema.get_possible_types(interface))

@@ -1,0 +1,125 @@
+"""Pair features: the same numbers however decisions are batched, and the numbers that their names promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from features.pair import (
+    DAY,
+    HOUR,
+    PAIR_FEATURES,
+    RECENCY,
+    RECENT,
+    TRANSITION_RECENCY,
+    Floats,
+    Histories,
+    pair_features,
+    relate,
+)
+from features.similarity import Integers, Interactions, Similarities, fit_similarities
+from tests.simulated_history import simulated_traits
+
+COURSES = 12
+NOW = 20_000 * DAY
+TRAITS = simulated_traits(COURSES)
+
+
+def histories(*taken: list[int]) -> Histories:
+    """Return one history for each list of positions, newest first, an hour between any two."""
+    lengths = [len(each) for each in taken]
+    return Histories(
+        offsets=np.cumsum([0, *lengths]).astype(np.int64),
+        courses=np.array([course for each in taken for course in each], np.int64),
+        moments=np.array([NOW - (age + 1) * HOUR for each in taken for age in range(len(each))], np.int64),
+        now=np.full(len(taken), NOW, np.int64),
+    )
+
+
+def similarities(seed: int = 1) -> Similarities:
+    """Return similarities fitted on random enrollments."""
+    rng = np.random.default_rng(seed)
+    learners = np.sort(rng.integers(0, 30, 200))
+    log = Interactions(learners, rng.integers(0, COURSES, 200), np.arange(200, dtype=np.int64))
+    return fit_similarities(log, COURSES)
+
+
+def features_of(batch: Histories, fitted: Similarities) -> Floats:
+    """Return the pair features of every history with every course."""
+    rows = np.repeat(np.arange(len(batch)), COURSES)
+    columns = np.tile(np.arange(COURSES), len(batch))
+    return pair_features(relate(batch, fitted, TRAITS), batch, TRAITS, rows, columns)
+
+
+def column(values: Floats, name: str) -> Floats:
+    """Return one feature."""
+    return values[:, PAIR_FEATURES.index(name)]
+
+
+taken_lists = st.lists(st.lists(st.integers(0, COURSES - 1), max_size=COURSES, unique=True), min_size=1, max_size=6)
+
+
+@given(taken=taken_lists, seed=st.integers(0, 20))
+@settings(max_examples=40, deadline=None)
+def test_a_batch_gives_what_each_learner_alone_gets(taken: list[list[int]], seed: int) -> None:
+    """Training computes batches and serving one learner: both get the same numbers."""
+    fitted = similarities(seed)
+    together = features_of(histories(*taken), fitted)
+    alone = np.concatenate([features_of(histories(each), fitted) for each in taken])
+    np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-7)
+
+
+@given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True))
+@settings(max_examples=40, deadline=None)
+def test_comparisons_equal_a_naive_computation(taken: list[int]) -> None:
+    """Sums, maxima and decays equal what loops over dense matrices give."""
+    fitted = similarities()
+    values = features_of(histories(taken), fitted)
+    cosine, rates = fitted.item_item.toarray(), fitted.transitions.toarray()
+    recent = list(enumerate(taken))[:RECENT]
+    expected = sum((RECENCY**age * cosine[course] for age, course in recent), start=np.zeros(COURSES))
+    np.testing.assert_allclose(column(values, "pair_item_item"), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(column(values, "pair_item_item_max"), cosine[taken].max(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(column(values, "pair_item_item_last"), cosine[taken[0]], rtol=1e-6)
+    np.testing.assert_allclose(column(values, "pair_item_item_flat"), cosine[taken].sum(axis=0), rtol=1e-5)
+    decayed = sum((TRANSITION_RECENCY**age * rates[course] for age, course in recent[:8]), start=np.zeros(COURSES))
+    np.testing.assert_allclose(column(values, "pair_transitions"), decayed, rtol=1e-5, atol=1e-7)
+    content = TRAITS.content.toarray()
+    np.testing.assert_allclose(column(values, "pair_content_last"), content @ content[taken[0]], rtol=1e-5, atol=1e-6)
+
+
+def test_context_counts_time_back_from_the_decision() -> None:
+    """Hours since the last course, days since the first, and counts are of the history's moments."""
+    batch = Histories(
+        offsets=np.array([0, 3]),
+        courses=np.array([1, 2, 3]),
+        moments=np.array([NOW - 2 * HOUR, NOW - 3 * DAY, NOW - 40 * DAY]),
+        now=np.array([NOW]),
+    )
+    values = features_of(batch, similarities())
+    assert [2.0, 3.0, 40.0, 1.0, 2.0] == values[0, -5:].tolist()
+
+
+def test_an_empty_history_has_no_comparison_and_no_moments() -> None:
+    """Somebody without a history gets zeros, and missing values where a moment would be needed."""
+    values = features_of(histories([]), similarities())
+    moments = [PAIR_FEATURES.index(name) for name in ("pair_hours_since_last", "pair_days_since_first")]
+    assert np.isnan(values[:, moments]).all()
+    assert not np.delete(values, moments, axis=1).any()
+
+
+def test_topics_count_the_share_of_the_history() -> None:
+    """A course on the topic of the whole history gets 1, one on another topic of the same parent gets half."""
+    # Courses 0 and 6 are on topic 1, course 2 is on topic 3: both topics are below topic 101.
+    values = column(features_of(histories([0]), similarities()), "pair_topics")
+    assert [1.0, 1.0, 0.5, 0.0] == values[[0, 6, 2, 1]].tolist()
+
+
+@pytest.mark.parametrize("name", ["pair_level_share", "pair_language_share"])
+def test_shares_of_levels_and_languages_are_of_the_whole_history(name: str) -> None:
+    """A course of the same level or language as half of the history gets a half."""
+    codes: Integers = TRAITS.levels if name == "pair_level_share" else TRAITS.languages
+    taken = [0, 1]
+    expected = [np.mean([codes[course] == codes[each] for each in taken]) for course in range(COURSES)]
+    assert expected == column(features_of(histories(taken), similarities()), name).tolist()

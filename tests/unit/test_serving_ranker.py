@@ -1,0 +1,277 @@
+"""Ranking one learner's candidates: eligible, ordered, and for reasons that hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings, strategies as st
+
+from core.errors import ReleaseError, UnavailableError
+from features.pair import DAY, Floats
+from features.similarity import Integers, Sparse, membership
+from serving.artifact import Release, ReleaseManifest
+from serving.ranker import Question, RankingModel, align, rank
+from serving.rankings import RankedCourse, Reason, ReasonKind
+from serving.reasons import POPULAR_PLACES
+from tests.simulated_history import PARENTS, CountedFeatures, simulated_courses, simulated_history
+from training.release import TrainedModel, TrainingOptions, train
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HISTORY = simulated_history()
+COURSES = len(HISTORY.traits)
+IDS = HISTORY.traits.course_ids
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A course matrix of the simulated platform."""
+
+    course_ids: Integers
+    names: tuple[str, ...]
+    features: Floats
+    topics: Sparse
+    topic_ids: Integers
+    skills: Sparse
+    level_codes: Integers
+    language_codes: Integers
+    prerequisites: Sparse
+    published: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    features_as_of: datetime = field(default=NOW)
+
+
+def empty(width: int) -> Sparse:
+    """Return a matrix of nothing for every course."""
+    return membership([[]] * COURSES, np.arange(width))
+
+
+def matrix(**changes: object) -> Matrix:
+    """Return the matrix, with its columns in another order than the release's."""
+    courses = simulated_courses()
+    names = ("course_first_enrolled_at", "course_enrollments_total", "course_enrollments_30d")
+    counted = CountedFeatures(HISTORY)
+    # At the end of the log, so that some courses were popular lately.
+    stored = counted.read_courses(IDS, np.full(COURSES, HISTORY.interactions.moments.max() - 150 * DAY))
+    plain = Matrix(
+        course_ids=IDS,
+        names=names,
+        features=stored[:, [counted.layout.course.index(name) for name in names]],
+        topics=membership(courses["topic_ids"].tolist(), np.arange(1, 7)),
+        topic_ids=np.arange(1, 7),
+        skills=membership(courses["skill_ids"].tolist(), np.arange(30)),
+        level_codes=HISTORY.traits.levels,
+        language_codes=HISTORY.traits.languages,
+        prerequisites=empty(COURSES),
+        published=np.ones(COURSES, np.bool_),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # Each test changes fields by name.
+
+
+@cache
+def trained() -> TrainedModel:
+    """Return a model of the simulated platform."""
+    return train(HISTORY, CountedFeatures(HISTORY), TrainingOptions(threads=1), lambda *_: None)
+
+
+@cache
+def release() -> Release:
+    """Return a release of it, as it would be after loading."""
+    layout = CountedFeatures.layout
+    manifest = ReleaseManifest(
+        version="v1",
+        created_at=NOW,
+        feature_service="ranking_v1",
+        learner_features=layout.learner,
+        course_features=layout.course,
+        vector_names=layout.names,
+        vector_digest=layout.digest,
+        data_fingerprint="",
+        trained_from=NOW,
+        trained_until=NOW,
+        training_decisions=1,
+        seed=1,
+        metrics={},
+        code_version="",
+    )
+    return Release(manifest, layout, trained().booster, IDS, trained().similarities)
+
+
+@cache
+def model() -> RankingModel:
+    """Return the release over the matrix."""
+    return align(release(), matrix(), PARENTS)
+
+
+def question(history: list[int], **changes: object) -> Question:
+    """Return what a learner asks who took courses (ids, newest first), one a day."""
+    now = int(NOW.timestamp() * 1e6)
+    plain = Question(
+        now=now,
+        history=history,
+        moments=np.array([now - (age + 1) * DAY for age in range(len(history))], np.int64),
+        hidden=(),
+        learner={"learner_enrollment_count": float(len(history))},
+        limit=20,
+        allowed=None,
+        goals=(),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # As above.
+
+
+def ids(ranked: tuple[RankedCourse, ...]) -> list[int]:
+    """Return the courses of a list."""
+    return [each.course_id for each in ranked]
+
+
+def test_the_next_course_of_the_sequence_leads() -> None:
+    """Learners mostly go on six courses later, and the model has learned that."""
+    assert 160 in ids(rank(model(), question([100, 40])))[:3]
+
+
+histories = st.lists(st.sampled_from(IDS.tolist()), min_size=1, max_size=COURSES, unique=True)
+
+
+@given(history=histories, allowed=st.none() | st.frozensets(st.sampled_from([*IDS.tolist(), 9999])))
+@settings(max_examples=40, deadline=None)
+def test_only_eligible_courses_are_ranked_each_once_best_first(
+    history: list[int], allowed: frozenset[int] | None
+) -> None:
+    """Whatever the history and the filter, nothing taken, hidden, unpublished or filtered out appears."""
+    published = np.arange(COURSES) % 5 > 0
+    laid = replace(model(), matrix=matrix(published=published))
+    hidden = IDS[7:9].tolist()
+    ranked = rank(laid, question(history, allowed=allowed, hidden=hidden, limit=COURSES))
+    wanted = set(IDS[published].tolist()) - set(history) - set(hidden)
+    assert wanted & (allowed if allowed is not None else wanted) == set(ids(ranked))
+    assert len(ranked) == len(set(ids(ranked)))
+    scores = [each.score for each in ranked]
+    assert sorted(scores, reverse=True) == scores
+
+
+@given(history=histories)
+@settings(max_examples=30, deadline=None)
+def test_reasons_are_true(history: list[int]) -> None:
+    """A named course is in the history, a named topic is the course's, and what is called popular is."""
+    laid = model()
+    goals = [101, 2]
+    popularity = dict(zip(IDS.tolist(), laid.popularity[0].tolist(), strict=True))
+    topics = {
+        course: {topic, PARENTS[topic]}
+        for course, (topic,) in zip(IDS.tolist(), simulated_courses()["topic_ids"], strict=True)
+    }
+    for course in rank(laid, question(history, goals=goals, limit=COURSES)):
+        for reason in course.reasons:
+            if reason.kind is ReasonKind.BECAUSE_YOU_TOOK:
+                assert reason.course_id in history
+            elif reason.kind is ReasonKind.MATCHES_GOAL:
+                assert reason.topic_id in topics[course.course_id] & set(goals)
+            elif reason.kind is ReasonKind.POPULAR_IN_TOPIC:
+                assert reason.topic_id in topics[course.course_id]
+                assert any(reason.topic_id in topics[each] for each in history)
+                better = [
+                    c
+                    for c in IDS.tolist()
+                    if reason.topic_id in topics[c] and popularity[c] > popularity[course.course_id]
+                ]
+                assert len(better) < 10
+            else:
+                assert popularity[course.course_id] >= 1
+
+
+def test_because_you_took_names_the_strongest_course_of_the_history() -> None:
+    """The course that contributed most to cosine and transitions is the one that is named."""
+    laid = model()
+    cosine, rates = laid.similarities.item_item.toarray(), laid.similarities.transitions.toarray()
+    history = [100, 370, 40]
+    places = [int(np.searchsorted(IDS, each)) for each in history]
+    for course in rank(laid, question(history)):
+        column = int(np.searchsorted(IDS, course.course_id))
+        shares = [
+            0.85**age * cosine[place, column] + 0.6**age * rates[place, column] for age, place in enumerate(places)
+        ]
+        named = [reason.course_id for reason in course.reasons if reason.kind is ReasonKind.BECAUSE_YOU_TOOK]
+        if max(shares) > 0:
+            assert [history[int(np.argmax(shares))]] == named
+
+
+def test_courses_with_missing_prerequisites_come_last() -> None:
+    """A course that builds upon one not taken stands after all others; once that is taken it does not."""
+    place = int(np.searchsorted(IDS, 160))
+    needs = sp.csr_array(
+        (np.ones(1, np.float32), ([place], [int(np.searchsorted(IDS, 220))])), shape=(COURSES, COURSES)
+    )
+    laid = replace(model(), matrix=matrix(prerequisites=needs))
+    assert 160 == ids(rank(laid, question([100, 40], limit=COURSES)))[-1]
+    assert 160 in ids(rank(laid, question([100, 40, 220], limit=COURSES)))[:5]
+
+
+def test_a_course_the_release_has_never_seen_can_be_ranked() -> None:
+    """New courses have no similarities, only what they are about; they are in the list all the same."""
+    old = replace(
+        release(),
+        course_ids=IDS[:-1],
+        similarities=trained().similarities.reordered(
+            np.where(np.arange(COURSES) < COURSES - 1, np.arange(COURSES), -1), COURSES - 1
+        ),
+    )
+    laid = align(old, matrix(), PARENTS)
+    assert 600 in ids(rank(laid, question([60, 120], limit=COURSES)))
+
+
+def test_missing_features_still_give_a_list() -> None:
+    """NaN everywhere, for the courses and the learner, ranks by what is left."""
+    laid = align(release(), matrix(features=np.full((COURSES, 3), np.nan, np.float32)), PARENTS)
+    ranked = rank(laid, question([100], learner={"learner_enrollment_count": np.nan}))
+    assert 20 == len(ranked)
+    assert all(np.isfinite(each.score) for each in ranked)
+
+
+def test_a_course_nobody_took_has_no_reason_to_be_called_popular() -> None:
+    """Where nothing contributed and nobody enrolled lately, there is no reason."""
+    laid = replace(
+        model(),
+        popularity=np.zeros((1, COURSES), np.float32),
+        similarities=trained().similarities.reordered(np.full(COURSES, -1), COURSES),
+    )
+    kinds = {reason.kind for each in rank(laid, question([100], limit=COURSES)) for reason in each.reasons}
+    assert kinds <= {ReasonKind.BECAUSE_YOU_TOOK}
+    assert POPULAR_PLACES > COURSES
+
+
+def test_popularity_is_a_reason_only_where_there_is_no_other() -> None:
+    """A course without relation to the history is there because it is popular."""
+    laid = align(
+        replace(release(), similarities=trained().similarities.reordered(np.full(COURSES, -1), COURSES)),
+        matrix(topics=empty(6), skills=empty(30)),
+        {},
+    )
+    reasons = [each.reasons for each in rank(laid, question([100], limit=5)) if each.reasons]
+    assert {(Reason(ReasonKind.POPULAR),)} == set(reasons)
+
+
+def test_a_clock_that_runs_behind_does_not_matter() -> None:
+    """A course taken after `now`, as of another machine's clock, counts as just taken."""
+    late = question([100], moments=np.array([int(NOW.timestamp() * 1e6) + DAY]))
+    assert 20 == len(rank(model(), late))
+
+
+def test_a_history_without_known_courses_is_not_ranked() -> None:
+    """Where nothing of the history has features, the next strategy answers."""
+    with pytest.raises(UnavailableError, match="history"):
+        rank(model(), question([999_999]))
+
+
+def test_a_matrix_without_a_feature_is_refused() -> None:
+    """A release that reads a column the matrix lacks does not rank."""
+    with pytest.raises(ReleaseError, match="course_enrollments_total"):
+        align(release(), matrix(names=("course_first_enrolled_at", "renamed", "course_enrollments_30d")), PARENTS)
+
+
+def test_a_learner_without_a_feature_is_refused() -> None:
+    """A learner feature that is not served is an error, and a missing value is not."""
+    with pytest.raises(ReleaseError, match="learner_enrollment_count"):
+        rank(model(), question([100], learner={}))

@@ -1,0 +1,108 @@
+"""No leakage: whatever happens later, earlier decisions look the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.similarity import fit_similarities
+from tests.simulated_history import CountedFeatures, simulated_events, simulated_traits
+from training.dataset import examples, with_features
+from training.history import LearningHistory, learning_history
+from training.split import Protocol, Stage, split, split_moment, training_stages
+
+TRAITS = simulated_traits()
+EVENTS = simulated_events()
+
+
+def history_of(events: pd.DataFrame) -> LearningHistory:
+    """Return the log of some events."""
+    return learning_history(events, TRAITS, np.ones(len(TRAITS), np.bool_))
+
+
+HISTORY = history_of(EVENTS)
+MOMENT = split_moment(HISTORY)
+
+
+def _dropped(later: pd.DataFrame) -> pd.DataFrame:
+    return later.iloc[:1]
+
+
+def _permuted(later: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    return later.assign(course_id=rng.permutation(later["course_id"].to_numpy()))
+
+
+def _shifted(later: pd.DataFrame) -> pd.DataFrame:
+    return later.assign(occurred_at=later["occurred_at"] + pd.Timedelta(days=3))
+
+
+@pytest.mark.parametrize("change", [_dropped, _permuted, _shifted])
+def test_another_future_changes_nothing_that_an_earlier_decision_sees(change: object) -> None:
+    """Statistics, candidates and vectors of decisions before T are equal to the last bit."""
+    cutoff = pd.Timestamp(MOMENT, unit="us", tz="UTC")
+    later = EVENTS["occurred_at"] >= cutoff
+    assert callable(change)
+    changed = history_of(pd.concat([EVENTS[~later], change(EVENTS[later])]))
+    for ours, theirs in zip(_seen(HISTORY), _seen(changed), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def _seen(history: LearningHistory) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+    features = CountedFeatures(history)
+    seen = []
+    for stage in training_stages(history, MOMENT, np.random.default_rng(1)):
+        fitted = fit_similarities(history.interactions.select(stage.known), len(TRAITS))
+        seen += [fitted.item_item.toarray(), fitted.transitions.toarray()]
+        few = Stage(stage.known, _by_moment(history, stage)[:20])
+        for part in examples(history, few, fitted):
+            seen += [TRAITS.course_ids[part.columns], part.rows, with_features(history, part, features)]
+    return seen
+
+
+def _by_moment(history: LearningHistory, stage: Stage) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    order = np.argsort(history.interactions.moments[stage.decisions], kind="stable")
+    return stage.decisions[order]
+
+
+def test_stages_know_only_what_lies_before_their_first_decision() -> None:
+    """Each training stage is fitted strictly before the earliest of its decisions, and all lie before T."""
+    moments = HISTORY.interactions.moments
+    for stage in split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1)).training:
+        assert moments[stage.known].max() < moments[stage.decisions].min()
+        assert moments[stage.decisions].max() < MOMENT
+
+
+def test_a_time_split_asks_for_the_first_course_after_the_moment() -> None:
+    """Each learner is asked about once: the first course at or after T, with three before it."""
+    log = HISTORY.interactions
+    test = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1)).test
+    assert len(test.decisions) > 10
+    assert not test.known[log.moments >= MOMENT].any()
+    assert len(set(log.learners[test.decisions])) == len(test.decisions)
+    for decision in test.decisions:
+        own = log.learners == log.learners[decision]
+        assert log.moments[decision] == log.moments[own & (log.moments >= MOMENT)].min()
+        assert 3 <= (own & (log.moments < log.moments[decision])).sum()
+
+
+def test_leaving_the_last_out_hides_it_and_its_label() -> None:
+    """What is predicted is never known, neither in the test nor in the training before it."""
+    divided = split(HISTORY, Protocol.LEAVE_LAST_OUT, np.random.default_rng(1))
+    (training,) = divided.training
+    assert not divided.test.known[divided.test.decisions].any()
+    assert not training.known[training.decisions].any()
+    assert not training.known[divided.test.decisions].any()
+    assert set(training.decisions).isdisjoint(divided.test.decisions)
+
+
+def test_candidates_were_not_taken_before() -> None:
+    """No candidate of a decision is in the history before it, and the taken course is marked once."""
+    stage = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1)).test
+    fitted = fit_similarities(HISTORY.interactions.select(stage.known), len(TRAITS))
+    log = HISTORY.interactions
+    for part in examples(HISTORY, stage, fitted):
+        before = HISTORY.before(log.learners[part.decisions], log.moments[part.decisions])
+        assert not before.taken(len(TRAITS))[part.rows, part.columns].any()
+        assert (log.courses[part.decisions][part.rows[part.taken]] == part.columns[part.taken]).all()

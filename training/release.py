@@ -1,0 +1,165 @@
+"""History in, a model that can be released out: evaluated on a future it has not seen, then fitted on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import numpy as np
+import xgboost
+
+from features.similarity import Similarities, fit_similarities
+from serving.artifact import ReleaseManifest, write_release
+from training.dataset import Dataset, PointInTimeFeatures, training_set
+from training.evaluate import Evaluation, evaluate
+from training.fit import ROUNDS, SEED, fit_ranker
+from training.history import LearningHistory
+from training.split import Protocol, Stage, split, training_stages
+
+Report = Callable[[str, int, int], None]
+"""Told the name of a step, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Attributes:
+        seed: of everything random.
+        threads: how many threads XGBoost may use.
+    """
+
+    seed: int = SEED
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a release is written from.
+
+    Attributes:
+        booster: fitted on decisions up to the end of the history.
+        similarities: fitted on all of it.
+        evaluation: of the same training, done on what lay before the last tenth and judged on that.
+        decisions: how many decisions the ranker was fitted on.
+    """
+
+    booster: xgboost.Booster
+    similarities: Similarities
+    evaluation: Evaluation
+    decisions: int
+
+
+def train(
+    history: LearningHistory, features: PointInTimeFeatures, options: TrainingOptions, report: Report
+) -> TrainedModel:
+    """Evaluate on the end of the history, then fit on all of it.
+
+    Raises:
+        InputError: there is too little history.
+    """
+    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report)
+    rng = np.random.default_rng(options.seed)
+    end = int(history.interactions.moments.max()) + 1
+    stages = training_stages(history, end, rng)
+    booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
+    similarities = fit_similarities(history.interactions.select(history.known(end)), len(history.traits))
+    return TrainedModel(booster, similarities, evaluation, dataset.decisions)
+
+
+def judge(
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    protocol: Protocol,
+    options: TrainingOptions,
+    report: Report,
+) -> Evaluation:
+    """Fit on what a protocol lets be known, and rank the decisions it asks about.
+
+    Raises:
+        InputError: there is too little history.
+    """
+    rng = np.random.default_rng(options.seed)
+    divided = split(history, protocol, rng)
+    booster, _ = _fit(history, divided.training, features, rng, options=options, report=report)
+    count = _counted(f"Ranking the held-out decisions ({protocol})", len(divided.test.decisions), report)
+    return evaluate(history, protocol, divided.test, booster, features, advance=count)
+
+
+def save(
+    models_dir: Path,
+    trained: TrainedModel,
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    *,
+    service: str,
+    fingerprint: str,
+    options: TrainingOptions,
+    now: datetime,
+) -> tuple[ReleaseManifest, str]:
+    """Write a release to its own folder below `models_dir`.
+
+    Returns:
+        Its manifest and the manifest's digest.
+    """
+    version = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    moments = history.interactions.moments
+    layout = features.layout
+    manifest = ReleaseManifest(
+        version=version,
+        created_at=now,
+        feature_service=service,
+        learner_features=layout.learner,
+        course_features=layout.course,
+        vector_names=layout.names,
+        vector_digest=layout.digest,
+        data_fingerprint=fingerprint,
+        trained_from=_moment(int(moments.min())),
+        trained_until=_moment(int(moments.max())),
+        training_decisions=trained.decisions,
+        seed=options.seed,
+        metrics=trained.evaluation.as_json(),
+        code_version=installed_version("waymark"),
+    )
+    models_dir.mkdir(parents=True, exist_ok=True)
+    digest = write_release(
+        models_dir / version, manifest, trained.booster, history.traits.course_ids, trained.similarities
+    )
+    return manifest, digest
+
+
+def _fit(
+    history: LearningHistory,
+    stages: tuple[Stage, ...],
+    features: PointInTimeFeatures,
+    rng: np.random.Generator,
+    *,
+    options: TrainingOptions,
+    report: Report,
+) -> tuple[xgboost.Booster, Dataset]:
+    total = sum(len(stage.decisions) for stage in stages)
+    dataset = training_set(history, stages, features, rng, _counted("Looking back at decisions", total, report))
+    rounds = _counted("Fitting the ranker", ROUNDS, report)
+    booster = fit_ranker(
+        dataset, features.layout, seed=options.seed, threads=options.threads, advance=lambda: rounds(1)
+    )
+    return booster, dataset
+
+
+def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
+    done = 0
+    report(step, 0, total)
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        report(step, done, total)
+
+    return advance
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)

@@ -1,0 +1,202 @@
+"""The lake: the event log and its dimensions as Parquet files in one folder, read with DuckDB through ibis.
+
+manifest.json                         which files count; replaced atomically, it is the commit
+events/date=2026-03-01/<batch>.parquet    events by the UTC day that they happened on
+courses/<digest>.parquet              the course dimension, as it was at the last export
+preferences/<digest>.parquet          learning preferences, likewise
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ibis
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+from pyarrow import parquet
+
+from core.errors import InputError, UnavailableError
+from warehouse.manifest import LakeFile, Manifest, read_manifest
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_IDS = pa.list_(pa.int64())
+
+EVENTS = pa.schema(
+    [
+        ("event_id", pa.int64()),
+        ("kind", pa.string()),
+        ("learner_id", pa.int64()),
+        ("course_id", pa.int64()),
+        ("occurred_at", _MOMENT),
+        ("recorded_at", _MOMENT),
+        ("recommendation_id", pa.string()),
+        ("payload", pa.string()),
+    ]
+)
+COURSES = pa.schema(
+    [
+        ("course_id", pa.int64()),
+        ("topic_ids", _IDS),
+        ("skill_ids", _IDS),
+        ("instructor_ids", _IDS),
+        ("prerequisite_ids", _IDS),
+        ("level", pa.string()),
+        ("language", pa.string()),
+        ("status", pa.string()),
+        ("duration_minutes", pa.int64()),
+        ("published_at", _MOMENT),
+        ("title", pa.string()),
+    ]
+)
+PREFERENCES = pa.schema(
+    [
+        ("learner_id", pa.int64()),
+        ("topic_ids", _IDS),
+        ("level", pa.string()),
+        ("goals", pa.list_(pa.string())),
+        ("languages", pa.list_(pa.string())),
+        ("saved_at", _MOMENT),
+    ]
+)
+
+
+@contextmanager
+def analytics(memory_limit: str = "2GB") -> Iterator[Backend]:
+    """Open a DuckDB of its own, in memory, that spills to a temporary folder and never loads anything from outside."""
+    spill = tempfile.mkdtemp(prefix="waymark-duckdb-")
+    connection = ibis.duckdb.connect(
+        memory_limit=memory_limit,
+        temp_directory=spill,
+        autoinstall_known_extensions=False,
+        preserve_insertion_order=False,
+    )
+    try:
+        yield connection
+    finally:
+        connection.disconnect()
+        shutil.rmtree(spill, ignore_errors=True)
+
+
+class Lake:
+    """A lake in a folder, which appears with the first export.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file whose replacement commits an export."""
+        return self.path / "manifest.json"
+
+    def manifest(self) -> Manifest | None:
+        """Return what the lake holds; None before the first export.
+
+        Raises:
+            InputError: the manifest is damaged or of a newer version.
+        """
+        try:
+            content = self.manifest_path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"The lake {self.path} cannot be read: {error.strerror}.") from error
+        return read_manifest(content, str(self.manifest_path))
+
+    def contents(self) -> Manifest:
+        """Return what the lake holds.
+
+        Raises:
+            InputError: nothing was exported yet, or the manifest cannot be used.
+        """
+        manifest = self.manifest()
+        if manifest is None:
+            raise InputError(f"The lake {self.path} is empty; `waymark features materialize` fills it.")
+        return manifest
+
+    def events(self, connection: Backend) -> ibis.Table:
+        """Return the events (schema `EVENTS`), in no particular order.
+
+        Args:
+            connection: the caller's; the table is read from it, and not after it is closed.
+
+        Raises:
+            InputError: nothing was exported yet.
+        """
+        return self._table(connection, self.contents().events, EVENTS)
+
+    def courses(self, connection: Backend) -> ibis.Table:
+        """Return the course dimension (schema `COURSES`) of the last export; arguments and errors as for `events`."""
+        return self._table(connection, _listed(self.contents().courses), COURSES)
+
+    def preferences(self, connection: Backend) -> ibis.Table:
+        """Return learning preferences (schema `PREFERENCES`); arguments and errors as for `events`."""
+        return self._table(connection, _listed(self.contents().preferences), PREFERENCES)
+
+    def _table(self, connection: Backend, files: tuple[LakeFile, ...], schema: pa.Schema) -> ibis.Table:
+        if not files:
+            return ibis.memtable(schema.empty_table())
+        paths = [str(self.path / file.path) for file in files]
+        # The folder's name says the day again; the files are complete without it.
+        return connection.read_parquet(paths, hive_partitioning=False)
+
+    def write(self, name: str, table: pa.Table) -> LakeFile:
+        """Write a file that does not count until a manifest lists it; an orphan of the same name is replaced.
+
+        Raises:
+            UnavailableError: the disk is full, or the folder cannot be written.
+        """
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write_table(table, path, compression="zstd")
+            _flush(path)
+            _flush(path.parent)
+        except OSError as error:
+            raise UnavailableError(f"The lake file {path} cannot be written: {error}.") from error
+        return LakeFile(path=name, rows=table.num_rows)
+
+    def commit(self, manifest: Manifest) -> None:
+        """Make what a manifest lists the lake's content, all at once.
+
+        Raises:
+            UnavailableError: it cannot be written; then nothing has changed.
+        """
+        draft = self.manifest_path.with_suffix(".draft")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            draft.write_text(manifest.model_dump_json(), encoding="utf-8")
+            _flush(draft)
+            draft.replace(self.manifest_path)
+            _flush(self.path)
+        except OSError as error:
+            raise UnavailableError(f"The lake {self.path} cannot be written: {error.strerror}.") from error
+
+    def prune(self, *manifests: Manifest) -> None:
+        """Delete snapshots that none of the manifests lists; a reader may still be at the one before the last."""
+        for name in ("courses", "preferences"):
+            kept = {file.path for manifest in manifests for file in _listed(getattr(manifest, name))}
+            for path in (self.path / name).glob("*.parquet"):
+                if f"{name}/{path.name}" not in kept:
+                    path.unlink(missing_ok=True)
+
+
+def _listed(file: LakeFile | None) -> tuple[LakeFile, ...]:
+    return () if file is None else (file,)
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
