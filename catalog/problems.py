@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from typing_extensions import override
+
 RecordT = TypeVar("RecordT")
 
 _LONGEST_EXCERPT = 40
@@ -35,6 +37,12 @@ class Problem:
     severity: Severity
     rule: str
     reason: str
+
+    @override
+    def __str__(self) -> str:
+        """Return the problem as one line for a person."""
+        where = f"line {self.line}" if self.column is None else f"line {self.line}, {self.column}"
+        return f"{where}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,9 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "ux": "UX",
     }
 )
-_WHOLE_NAMES: Mapping[str, str] = MappingProxyType({"e-commerce": "E-Commerce", "non-digital-marketing": "Non-Digital Marketing"})
+_WHOLE_NAMES: Mapping[str, str] = MappingProxyType(
+    {"e-commerce": "E-Commerce", "non-digital-marketing": "Non-Digital Marketing"}
+)
 _CATCH_ALL = "other"
 _NOT_A_WORD = re.compile(r"[^\w]+|_+")
 
@@ -107,7 +109,9 @@ def readable_name(segment: str) -> str:
         return _WHOLE_NAMES[segment]
     words = segment.split("-")
     return " ".join(
-        word.capitalize() if place == 0 and word in {"for", "in", "of", "the", "to"} else _WORDS.get(word, word.capitalize())
+        word.capitalize()
+        if place == 0 and word in {"for", "in", "of", "the", "to"}
+        else _WORDS.get(word, word.capitalize())
         for place, word in enumerate(words)
     )
 

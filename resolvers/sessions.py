@@ -112,6 +112,8 @@ async def sign_in(context: Context, input: SignIn) -> SessionPayload:  # noqa: A
     guessed = _attempted(context, email)
     _refuse_too_many(await _failures(context, guessed))
     account = await context.reader.fetch_first(account_queries.CREDENTIALS, email_index=email.index(_cipher(context)))
+    # Hashing takes long enough that the connection is better lent to somebody who reads.
+    await context.reader.release()
     passwords = context.services.passwords
     matches = await passwords.verify(None if account is None else account.password_hash, input.password)
     outdated = account is not None and matches and passwords.needs_rehash(account.password_hash)

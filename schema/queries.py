@@ -14,12 +14,13 @@ from resolvers import (
     recommendations as recommendation_resolvers,
     topics as topic_resolvers,
 )
+from resolvers.recommendations import RecommendationSurface
 from schema.accounts import Viewer
 from schema.courses import Course, CourseBy, CourseFilter, CourseOrder
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ANYONE
-from schema.recommendations import RecommendationSurface, RecommendedCourseConnection
+from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]

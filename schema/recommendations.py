@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import strawberry
-from serving.rankings import ReasonKind, Strategy
 
 from execution.fields import column
 from resolvers.recommendations import RecommendationSurface
@@ -11,6 +10,7 @@ from schema.courses import Course
 from schema.pagination import PageInfo
 from schema.policies import ANYONE
 from schema.topics import Topic
+from serving.rankings import ReasonKind, Strategy
 
 strawberry.enum(
     Strategy,

@@ -52,14 +52,18 @@ class Tokens:
         ring: its active signing key signs; any of them verifies.
         settings: how long a token is valid, and a session without use.
         clock: the current moment.
+        remembered: how many verified tokens are kept in memory.
     """
 
-    def __init__(self, ring: KeyRing, settings: SecuritySettings, clock: Clock) -> None:
+    def __init__(
+        self, ring: KeyRing, settings: SecuritySettings, clock: Clock, *, remembered: int = _REMEMBERED
+    ) -> None:
         self._keys = KeySet([OctKey.import_key(key, {"kid": key_id}) for key_id, key in ring.signing.keys.items()])
         self._header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": ring.signing.active}
         self._lifetime = timedelta(seconds=settings.access_token_lifetime)
         self._session_lifetime = timedelta(seconds=settings.refresh_token_lifetime)
         self._clock = clock
+        self._remembered = remembered
         self._verified: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     def issue(self, identity: Identity) -> AccessToken:
@@ -89,7 +93,7 @@ class Tokens:
         known = self._verified.get(token)
         if known is None:
             known = self._verified[token] = self._decode(token, int(now))
-            if len(self._verified) > _REMEMBERED:
+            if len(self._verified) > self._remembered:
                 self._verified.popitem(last=False)
         identity, expires = known
         if expires + _LEEWAY <= now:

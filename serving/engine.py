@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-
-import structlog
 
 from core.errors import ReleaseError, UnavailableError
 from core.settings import RankingSettings
@@ -21,7 +20,7 @@ from serving.ranker import CourseMatrix, Question, RankingModel, align, as_micro
 from serving.rankings import RankedCourse, RecommendationRequest
 from serving.releases import ReleaseHolder
 
-_log = structlog.get_logger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class CourseMatrixHolder(Protocol):
@@ -107,7 +106,8 @@ class RankingEngine:
         try:
             self._model = await asyncio.to_thread(align, release, matrix, parents)
         except ReleaseError as error:
-            _log.error("release_refused", version=release.manifest.version, kept=self.version, reason=str(error))
+            version = release.manifest.version
+            _LOG.error("Release %s is refused, %s stays: %s", version, self.version or "none", error)
 
     def _is_tried(self, release: Release, matrix: CourseMatrix) -> bool:
         tried = self._tried
@@ -119,7 +119,7 @@ class RankingEngine:
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed, and serving goes on.
-                _log.warning("ranking_refresh_failed", reason=repr(error))
+                _LOG.warning("Looking for a newer model or features failed: %r", error)
             await asyncio.sleep(self._settings.refresh_interval)
 
     def unready(self, now: datetime) -> str | None:

@@ -6,11 +6,11 @@ Only PostgreSQL being away is an error: without it nothing of the platform works
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-import structlog
 from opentelemetry import metrics, trace
 
 from core.errors import UnavailableError
@@ -38,7 +38,7 @@ __all__ = [
     "Strategy",
 ]
 
-_log = structlog.get_logger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class ModelAnswer(Protocol):
@@ -138,11 +138,11 @@ class Recommender:
         except UnavailableError as error:
             cause = f"unavailable: {error}"
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in ranking, the learner gets a list.
-            _log.exception("ranking_failed")
+            _LOG.exception("Ranking failed.")
             cause = f"failure: {type(error).__name__}"
         else:
             self._breaker.succeeded()
             return RankedList(Strategy.MODEL, answer.version, answer.courses)
         self._breaker.failed(request.now)
-        _log.warning("ranking_fell_back", cause=cause)
+        _LOG.warning("Ranking fell back: %s", cause)
         return cause

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from core.errors import ReleaseError
 from database.queries.releases import LIVE_RELEASE
@@ -15,7 +14,7 @@ from database.session import Database
 if TYPE_CHECKING:
     from serving.artifact import Release
 
-_log = structlog.get_logger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class ReleaseHolder:
@@ -56,12 +55,12 @@ class ReleaseHolder:
                 release = await asyncio.to_thread(_load, self._models_dir / row.location, row.digest)
             except ReleaseError as error:
                 kept = self._current.manifest.version if self._current else None
-                _log.error("release_refused", version=row.version, kept=kept, reason=str(error))
+                _LOG.error("Release %s is refused, %s stays: %s", row.version, kept or "none", error)
                 self._seen = (row.version, row.digest)
                 return False
             self._seen = (row.version, row.digest)
             self._current = release
-            _log.info("release_loaded", version=row.version)
+            _LOG.info("Release %s is loaded.", row.version)
             return True
 
 

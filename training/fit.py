@@ -37,6 +37,7 @@ def fit_ranker(
     dataset: Dataset,
     layout: VectorLayout,
     *,
+    rounds: int = ROUNDS,
     seed: int = SEED,
     threads: int = 2,
     advance: Callable[[], None] | None = None,
@@ -46,6 +47,7 @@ def fit_ranker(
     Args:
         dataset: what to learn from.
         layout: names of its columns.
+        rounds: how many trees.
         seed: of the sampling of rows and columns.
         threads: how many threads XGBoost may use.
         advance: called after each round.
@@ -69,7 +71,7 @@ def fit_ranker(
     )
     callbacks = [_Progress(advance)] if advance is not None else None
     return xgboost.train(
-        {**_PARAMETERS, "seed": seed, "nthread": threads}, matrix, num_boost_round=ROUNDS, callbacks=callbacks
+        {**_PARAMETERS, "seed": seed, "nthread": threads}, matrix, num_boost_round=rounds, callbacks=callbacks
     )
 
 

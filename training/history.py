@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from database.tables.courses import CourseLevel, CourseStatus
+from database.tables.events import EventKind
 from features.pair import DAY, CourseTraits, Histories
 from features.similarity import Integers, Interactions, Sparse, content_vectors, membership, positions_of
+from warehouse.lake import Lake, analytics
 
 NEVER = np.iinfo(np.int64).max
-_LEVELS = ("BEGINNER", "INTERMEDIATE", "ADVANCED", "ALL_LEVELS")
+_KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
+_LEVELS = tuple(level.value for level in CourseLevel)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,27 @@ class LearningHistory:
         return np.array(counts, np.float32).reshape(len(midnights), size)[places]
 
 
+def load_history(lake: Lake, parents: dict[int, int]) -> LearningHistory:
+    """Read the log of enrollments from the lake.
+
+    Args:
+        lake: with the event log and the course dimension.
+        parents: the parent of a topic, by id.
+
+    Raises:
+        InputError: nothing was exported yet.
+    """
+    with analytics() as connection:
+        courses = lake.courses(connection)
+        described = courses.select("course_id", "topic_ids", "skill_ids", "level", "language", "status").to_pandas()
+        log = lake.events(connection)
+        enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
+        events = enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
+    described = described.sort_values("course_id")
+    published = (described["status"] == CourseStatus.PUBLISHED.value).to_numpy(np.bool_)
+    return learning_history(events, course_traits(described, parents), published)
+
+
 def course_traits(courses: pd.DataFrame, parents: dict[int, int]) -> CourseTraits:
     """Return what is known of courses.
 
@@ -126,10 +151,9 @@ def learning_history(events: pd.DataFrame, traits: CourseTraits, published: NDAr
         traits: of the courses.
         published: bool[n], which of them may be candidates.
     """
-    events = events[events["kind"].isin(["enrolled", "unenrolled"])].dropna(subset=["learner_id", "course_id"])
-    events = events.assign(
-        moment=events["occurred_at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]").view(np.int64)
-    )
+    events = events[events["kind"].isin(_KINDS)].dropna(subset=["learner_id", "course_id"])
+    moments = pd.to_datetime(events["occurred_at"], utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
+    events = events.assign(moment=moments.view(np.int64))
     # At the same instant, leaving comes before taking: who did both takes the course.
     events = events.sort_values(["learner_id", "course_id", "moment", "kind"], ascending=[True, True, True, False])
     pair = ["learner_id", "course_id"]

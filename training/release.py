@@ -30,10 +30,12 @@ class TrainingOptions:
     Attributes:
         seed: of everything random.
         threads: how many threads XGBoost may use.
+        rounds: how many trees the ranker has.
     """
 
     seed: int = SEED
     threads: int = 2
+    rounds: int = ROUNDS
 
 
 @dataclass(frozen=True)
@@ -142,9 +144,14 @@ def _fit(
 ) -> tuple[xgboost.Booster, Dataset]:
     total = sum(len(stage.decisions) for stage in stages)
     dataset = training_set(history, stages, features, rng, _counted("Looking back at decisions", total, report))
-    rounds = _counted("Fitting the ranker", ROUNDS, report)
+    rounds = _counted("Fitting the ranker", options.rounds, report)
     booster = fit_ranker(
-        dataset, features.layout, seed=options.seed, threads=options.threads, advance=lambda: rounds(1)
+        dataset,
+        features.layout,
+        rounds=options.rounds,
+        seed=options.seed,
+        threads=options.threads,
+        advance=lambda: rounds(1),
     )
     return booster, dataset
 

@@ -64,6 +64,19 @@ class ExportReport:
 
 
 @dataclass(frozen=True, slots=True)
+class _Dimension:
+    """What is written whole at each export."""
+
+    name: str
+    statement: Statement[Any]
+    schema: pa.Schema
+
+
+_COURSES = _Dimension("courses", COURSE_DIMENSION, COURSES)
+_PREFERENCES = _Dimension("preferences", PREFERENCE_DIMENSION, PREFERENCES)
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
     """Events in the order of their transactions, from `first` to `last`; `digest` is the sum of theirs."""
 
@@ -90,10 +103,8 @@ async def export(database: Database, lake: Lake, clock: Clock) -> ExportReport:
         async for batch in _batches(connection, before.watermark):
             files += await asyncio.to_thread(_write_days, lake, batch)
             watermark, digest = batch.last, digest + batch.digest
-        courses = await _snapshot(connection, lake, "courses", COURSE_DIMENSION, COURSES, before.courses)
-        preferences = await _snapshot(
-            connection, lake, "preferences", PREFERENCE_DIMENSION, PREFERENCES, before.preferences
-        )
+        courses = await _snapshot(connection, lake, _COURSES, before.courses)
+        preferences = await _snapshot(connection, lake, _PREFERENCES, before.preferences)
         waiting = (await _rows(connection, WAITING_EVENTS))[0].count
         after = before.model_copy(
             update={
@@ -150,8 +161,14 @@ async def _batches(connection: RawConnection, watermark: Watermark) -> AsyncIter
 def _chunk(rows: Sequence[EventRow]) -> _Batch:
     columns = {"event_id": [row.id for row in rows]}
     columns |= {name: [row[name] for row in rows] for name in EVENTS.names[1:]}
+    # Microseconds become moments by a cast that costs nothing.
+    arrays = [pa.array(columns[field.name], _stored(field.type)).cast(field.type) for field in EVENTS]
     first, last = (Watermark(transaction_id=row.transaction_id, event_id=row.id) for row in (rows[0], rows[-1]))
-    return _Batch(first, last, pa.table(columns, schema=EVENTS), sum(_digest(row) for row in rows))
+    return _Batch(first, last, pa.Table.from_arrays(arrays, schema=EVENTS), sum(_digest(row) for row in rows))
+
+
+def _stored(kind: pa.DataType) -> pa.DataType:
+    return pa.int64() if pa.types.is_timestamp(kind) else kind
 
 
 def _joined(chunks: Sequence[_Batch]) -> _Batch:
@@ -181,27 +198,21 @@ def _digest(row: EventRow) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest(), "big")
 
 
-async def _snapshot(
-    connection: RawConnection,
-    lake: Lake,
-    name: str,
-    statement: Statement[Any],
-    schema: pa.Schema,
-    before: LakeFile | None,
-) -> LakeFile:
+async def _snapshot(connection: RawConnection, lake: Lake, dimension: _Dimension, before: LakeFile | None) -> LakeFile:
     """Write a dimension to a file named for its content, unless it is the one that the lake has."""
-    rows = await _rows(connection, statement)
-    return await asyncio.to_thread(_write_snapshot, lake, name, rows, schema, before)
+    rows = await _rows(connection, dimension.statement)
+    return await asyncio.to_thread(_write_snapshot, lake, dimension, rows, before)
 
 
-def _write_snapshot(lake: Lake, name: str, rows: Sequence[Row], schema: pa.Schema, before: LakeFile | None) -> LakeFile:
+def _write_snapshot(lake: Lake, dimension: _Dimension, rows: Sequence[Row], before: LakeFile | None) -> LakeFile:
     digest = hashlib.blake2b(digest_size=16)
     for row in rows:
         digest.update(orjson.dumps(list(row)))
-    path = f"{name}/{digest.hexdigest()}.parquet"
+    path = f"{dimension.name}/{digest.hexdigest()}.parquet"
     if before is not None and before.path == path:
         return before
-    return lake.write(path, pa.table({field: [row[field] for row in rows] for field in schema.names}, schema=schema))
+    columns = {field: [row[field] for row in rows] for field in dimension.schema.names}
+    return lake.write(path, pa.table(columns, schema=dimension.schema))
 
 
 async def _rows(connection: RawConnection, statement: Statement[Any]) -> list[Any]:

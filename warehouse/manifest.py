@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import InputError
 
-FORMAT = 1
-
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +56,7 @@ class Manifest(_Frozen):
         fingerprint: sha256 over `event_digest` and the two snapshots: equal when the content is.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     platform_id: UUID
     exported_at: datetime
     watermark: Watermark = Watermark()
@@ -92,6 +90,4 @@ def read_manifest(content: bytes, source: str) -> Manifest:
             raise InputError(
                 f"{source} has a format that this version of Waymark does not read: it was written by a newer one."
             ) from error
-        raise InputError(
-            f"{source} is damaged; delete the lake's folder, and the next export writes it anew."
-        ) from error
+        raise InputError(f"{source} is damaged: delete the lake's folder to export it anew.") from error

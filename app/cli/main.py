@@ -28,12 +28,12 @@ class LazyGroup(typer.core.TyperGroup):
     """A group that imports a command's module when the command is named."""
 
     @override
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Return all names, without importing anything."""
         return [*_COMMANDS, *_GROUPS]
 
     @override
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import and return one command or group."""
         if cmd_name not in (*_COMMANDS, *_GROUPS):
             return None

@@ -82,7 +82,7 @@ class SourceFile:
         columns: what its header must name, in any order.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], data: IO[bytes], measured: _Measured) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], data: io.BufferedIOBase, measured: _Measured) -> None:
         self.path = path
         self.columns = tuple(columns)
         self._data = data
@@ -226,5 +226,5 @@ def open_source(path: Path, columns: Sequence[str], progress: Progress | None = 
         file.seek(0)
         measured = _Measured(file, path.stat().st_size, progress)
         plain = io.BufferedReader(measured)
-        data = gzip.GzipFile(fileobj=plain, mode="rb") if packed else plain
+        data: io.BufferedIOBase = gzip.GzipFile(fileobj=plain, mode="rb") if packed else plain
         yield SourceFile(path, columns, data, measured)

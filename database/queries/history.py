@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.rows import Row
@@ -73,12 +73,11 @@ PREFERENCES: Statement[PreferencesRow] = Statement(
 )
 
 LEARNER: Statement[LearnerRow] = Statement(
-    select(learners.c.id).where(
-        or_(
-            learners.c.id == bindparam("id", type_=BigInteger),
-            learners.c.source_id == bindparam("source_id", type_=Text),
-        )
-    ),
+    select(learners.c.id).where(learners.c.id == bindparam("id", type_=BigInteger)), LearnerRow
+)
+
+IMPORTED_LEARNERS: Statement[LearnerRow] = Statement(
+    select(learners.c.id).where(learners.c.source_id == bindparam("source_id", type_=Text)).order_by(learners.c.id),
     LearnerRow,
 )
 

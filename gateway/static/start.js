@@ -15,6 +15,10 @@ query FirstPage {
 }
 `;
 const fetcher = GraphiQL.createFetcher({ url: "/graphql" });
-ReactDOM.createRoot(document.getElementById("graphiql")).render(
-  React.createElement(GraphiQL, { fetcher, defaultQuery: start, isHeadersEditorEnabled: true, shouldPersistHeaders: false }),
-);
+const element = React.createElement(GraphiQL, {
+  fetcher,
+  defaultQuery: start,
+  isHeadersEditorEnabled: true,
+  shouldPersistHeaders: false,
+});
+ReactDOM.render(element, document.getElementById("graphiql"));

@@ -13,7 +13,7 @@ CONTRACT = Path(__file__).resolve().parents[2] / "schema" / "schema.graphql"
 
 
 def test_printed_schema_equals_the_committed_contract() -> None:
-    """A change of the code that changes the contract changes the file first: `waymark schema > schema/schema.graphql`."""
+    """A change of the contract starts in the file; `waymark schema` prints what the code makes of it."""
     assert CONTRACT.read_text(encoding="utf-8") == printed(build_schema())
 
 

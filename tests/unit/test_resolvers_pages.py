@@ -102,6 +102,8 @@ async def test_alike_pages_are_counted_by_one_call() -> None:
         return [len(key) for key in keys]
 
     asked = window(scope="s", kinds=(int,), first=0, after=None)
-    pages = [page([], asked, scope="s", key=tuple, count=Count(lengths, key)) for key in ("a", "bb", "")]
+    pages: list[Page[str]] = [
+        page([], asked, scope="s", key=tuple, count=Count(lengths, key)) for key in ("a", "bb", "")
+    ]
     assert [1, 2, 0] == await total_count(None, pages)
     assert [["a", "bb", ""]] == calls

@@ -70,7 +70,7 @@ def damaged(path: Path) -> list[str]:
     unkeyed = {**content, "signing": {"active": "key-1", "keys": {"key-1": "*" * 43}}}
     listed = {**content, "encryption": []}
     newer = {**content, "format": 2}
-    changed = [short, unnamed, misnamed, keyless, unkeyed, listed, newer, {}, [], None, "text"]
+    changed: list[object] = [short, unnamed, misnamed, keyless, unkeyed, listed, newer, {}, [], None, "text"]
     return ["", good[: len(good) // 2], "\x00", *(json.dumps(one) for one in changed)]
 
 

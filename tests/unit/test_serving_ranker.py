@@ -74,7 +74,7 @@ def matrix(**changes: object) -> Matrix:
 @cache
 def trained() -> TrainedModel:
     """Return a model of the simulated platform."""
-    return train(HISTORY, CountedFeatures(HISTORY), TrainingOptions(threads=1), lambda *_: None)
+    return train(HISTORY, CountedFeatures(HISTORY), TrainingOptions(threads=1, rounds=30), lambda *_: None)
 
 
 @cache

@@ -1,0 +1,49 @@
+"""`waymark events`: bring learners' history in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.importing import File, Report, Strict, run_import
+from app.cli.running import DataDir
+from app.wiring import Platform
+from catalog.importers.files import Progress
+from catalog.importing import import_enrollments
+from catalog.reports import ImportSummary
+
+app = typer.Typer(help="Bring learners' history in.", no_args_is_help=True)
+
+Source = Annotated[str, typer.Option("--source", help="Source of the courses and learners that the file names.")]
+
+
+@app.callback()
+def group() -> None:
+    """Bring learners' history in."""
+
+
+@app.command(name="import")
+def import_file(
+    file: File,
+    source: Source = "udemy",
+    report: Report = None,
+    *,
+    strict: Strict = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Import enrollments.
+
+    Reads FILE, with the columns learner_id, course_id and enrolled_at; writes pseudonymous learners, enrollments,
+    events, counters and an audit row to the database, in one transaction, and a report of rejected rows and
+    warnings. Rejected rows are left out and the exit code is still 0, unless every row is rejected or --strict is
+    given. Doing it twice changes nothing.
+    """
+
+    async def work(parts: Platform, place: Path, progress: Progress) -> ImportSummary:
+        return await import_enrollments(
+            parts.database, parts.clock, file, source=source, report=place, strict=strict, progress=progress
+        )
+
+    run_import(file, data_dir, report, work)

@@ -1,0 +1,169 @@
+"""`waymark model`: train, evaluate and release the ranking model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.running import DataDir, progress_console, run_on_platform
+from app.model_training import (
+    TrainingOutcome,
+    evaluate_model,
+    list_releases,
+    promote as promote_release,
+    train_model,
+    training_data,
+)
+from app.progress import shown
+from app.wiring import Platform
+from core.errors import InputError
+from database.queries.releases import ReleaseRow
+from training.evaluate import CUTOFF, Evaluation
+from training.release import TrainingOptions
+from training.split import Protocol
+
+app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args_is_help=True)
+
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
+Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
+
+_SERVICE = "ranking_v1"
+
+
+@app.command()
+def train(
+    data_dir: DataDir = None,
+    seed: Seed = TrainingOptions.seed,
+    threads: Threads = 2,
+    feature_service: Service = _SERVICE,
+) -> None:
+    """Train a release on all history and evaluate it on the last tenth of it.
+
+    Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
+    `models/` of the data folder and registers it; the first release that beats popularity becomes live.
+    """
+    options = TrainingOptions(seed=seed, threads=threads)
+
+    async def work(parts: Platform) -> TrainingOutcome:
+        async with training_data(parts, feature_service) as data:
+            with shown(progress_console()) as report:
+                return await train_model(
+                    parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
+                )
+
+    outcome = run_on_platform(data_dir, work)
+    console = Console(highlight=False)
+    console.print(_evaluation_table(outcome.evaluation))
+    if outcome.live:
+        console.print(f"Release {outcome.version} is live.")
+    else:
+        console.print(
+            f"Release {outcome.version} is a candidate; `waymark model promote {outcome.version}` releases it."
+        )
+
+
+@app.command()
+def evaluate(
+    data_dir: DataDir = None,
+    protocol: Annotated[Protocol, typer.Option("--protocol", help="What is held out.")] = Protocol.TIME_SPLIT,
+    seed: Seed = TrainingOptions.seed,
+    threads: Threads = 2,
+    feature_service: Service = _SERVICE,
+    *,
+    json: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file too.")] = None,
+) -> None:
+    """Train without what a protocol holds out, and print how well that is predicted.
+
+    Reads the lake and the feature tables; writes nothing but the file of `--json`. Every course that the learner has
+    not taken is ranked, and ties count against the course that was. `time-split` knows nothing of the last tenth of
+    the log; `leave-last-out` hides each learner's last course.
+    """
+    options = TrainingOptions(seed=seed, threads=threads)
+    if json is not None and not json.parent.is_dir():
+        raise InputError(f"The folder {json.parent} does not exist.")
+
+    async def work(parts: Platform) -> Evaluation:
+        async with training_data(parts, feature_service) as data:
+            with shown(progress_console()) as report:
+                return await evaluate_model(data, protocol, options, report)
+
+    evaluation = run_on_platform(data_dir, work)
+    Console(highlight=False).print(_evaluation_table(evaluation))
+    if json is not None:
+        try:
+            json.write_bytes(orjson.dumps(evaluation.as_json(), option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            raise InputError(f"The file {json} cannot be written: {error.strerror}.") from error
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version of the release, as `waymark model list` prints it.")],
+    data_dir: DataDir = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Release it although it does not beat the live one.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, recorded with the release.")] = None,
+) -> None:
+    """Make a release the live one; serving follows within seconds, without a restart.
+
+    Reads and writes the register of releases. Refused unless the release beats the live one (or, when none is
+    live, popularity) on NDCG@10 by the same protocol on the same data.
+    """
+
+    async def work(parts: Platform) -> None:
+        await promote_release(parts.database, version, force=force, reason=reason, now=parts.clock())
+
+    run_on_platform(data_dir, work)
+    Console(highlight=False).print(f"Release {version} is live.")
+
+
+@app.command(name="list")
+def list_(data_dir: DataDir = None) -> None:
+    """List all releases, the newest first. Reads the register of releases; writes nothing."""
+
+    async def work(parts: Platform) -> list[ReleaseRow]:
+        return await list_releases(parts.database)
+
+    rows = run_on_platform(data_dir, work)
+    console = Console(highlight=False)
+    if rows:
+        console.print(_release_table(rows))
+    else:
+        console.print("There is no release yet; `waymark model train` makes one.")
+
+
+def _evaluation_table(evaluation: Evaluation) -> Table:
+    table = Table(title=f"{evaluation.protocol}, {evaluation.learners} learners, every course not taken")
+    table.add_column("Ranker")
+    for name in (f"HR@{CUTOFF}", f"NDCG@{CUTOFF}", "NDCG / popularity"):
+        table.add_column(name, justify="right")
+    baseline = evaluation.rankers["popularity"].ndcg
+    for name, found in evaluation.rankers.items():
+        ratio = f"{found.ndcg / baseline:.2f}" if baseline else "-"
+        table.add_row(name, f"{found.hit_rate:.4f}", f"{found.ndcg:.4f}", ratio)
+    return table
+
+
+def _release_table(rows: list[ReleaseRow]) -> Table:
+    table = Table()
+    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
+        table.add_column(name, justify="right" if name in {"Decisions", "NDCG@10"} else "left")
+    for row in rows:
+        promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
+        forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
+        table.add_row(
+            row.version,
+            row.status,
+            row.feature_service,
+            str(row.training_rows),
+            f"{row.metrics['rankers']['model']['ndcg']:.4f}",
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            promoted + forced,
+        )
+    return table

@@ -1,0 +1,174 @@
+"""A model from history to a release that serving loads, and what serving refuses to load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import InputError, ReleaseError
+from serving.artifact import MANIFEST, RANKER, RETRIEVERS, ReleaseManifest, load_release
+from tests.simulated_history import CountedFeatures, simulated_history
+from training.evaluate import NOT_RANKED, metrics, ranks_among
+from training.release import TrainedModel, TrainingOptions, judge, save, train
+from training.split import Protocol
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HISTORY = simulated_history()
+FEATURES = CountedFeatures(HISTORY)
+OPTIONS = TrainingOptions(seed=3, threads=1, rounds=30)
+
+
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+@cache
+def trained() -> TrainedModel:
+    """Return a model of the simulated platform."""
+    return train(HISTORY, FEATURES, OPTIONS, silent)
+
+
+def saved(folder: Path) -> tuple[ReleaseManifest, str]:
+    """Write the release."""
+    return save(folder, trained(), HISTORY, FEATURES, service="ranking_v1", fingerprint="f1", options=OPTIONS, now=NOW)
+
+
+def test_the_model_beats_the_baselines_where_sequences_matter() -> None:
+    """On a platform where the next course follows from the last, ranking learns it and popularity does not."""
+    evaluation = trained().evaluation
+    model, baseline = evaluation.rankers["model"], evaluation.rankers["popularity"]
+    assert evaluation.learners > 20
+    assert model.ndcg > 2 * baseline.ndcg
+    assert model.ndcg > evaluation.rankers["item-knn"].ndcg
+    assert evaluation.gain == model.ndcg / baseline.ndcg
+
+
+def test_training_twice_gives_the_same_model() -> None:
+    """With the same data and seed every byte of the ranker is the same."""
+    again = train(HISTORY, FEATURES, OPTIONS, silent)
+    assert trained().booster.save_raw() == again.booster.save_raw()
+    assert trained().evaluation == again.evaluation
+
+
+def test_progress_of_each_step_ends_at_its_total() -> None:
+    """Whoever watches sees every step to its end."""
+    seen: dict[str, tuple[int, int]] = {}
+
+    def report(step: str, done: int, total: int) -> None:
+        seen[step] = (done, total)
+
+    evaluation = judge(HISTORY, FEATURES, Protocol.LEAVE_LAST_OUT, OPTIONS, report)
+    assert 3 == len(seen)
+    assert all(done == total > 0 for done, total in seen.values())
+    assert Protocol.LEAVE_LAST_OUT.value == evaluation.as_json()["protocol"]
+    assert json.loads(json.dumps(evaluation.as_json()))["rankers"]["model"]["ndcg"] > 0
+
+
+def test_too_little_history_is_refused_with_its_size() -> None:
+    """Nobody can learn from two learners, and the message says what there is."""
+    with pytest.raises(InputError, match="decisions"):
+        train(simulated_history(learners=2), FEATURES, OPTIONS, silent)
+    with pytest.raises(InputError, match="too few for time-split"):
+        train(simulated_history(learners=0), FEATURES, OPTIONS, silent)
+
+
+def test_a_release_is_loaded_as_it_was_written(tmp_path: Path) -> None:
+    """Scores, similarities and the description survive the way through the disk."""
+    manifest, digest = saved(tmp_path)
+    release = load_release(tmp_path / manifest.version, digest)
+    assert manifest.model_copy(update={"files": release.manifest.files}) == release.manifest
+    assert FEATURES.layout == release.layout
+    for ours, theirs in (
+        (trained().similarities.item_item, release.similarities.item_item),
+        (trained().similarities.transitions, release.similarities.transitions),
+    ):
+        np.testing.assert_array_equal(ours.toarray(), theirs.toarray())
+    rows = np.random.default_rng(1).random((9, len(release.layout.names)), dtype=np.float32)
+    np.testing.assert_array_equal(trained().booster.inplace_predict(rows), release.booster.inplace_predict(rows))
+    assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, RANKER, RETRIEVERS])
+@pytest.mark.parametrize("damage", [_cut, _flipped, Path.unlink])
+def test_a_damaged_release_is_refused(tmp_path: Path, name: str, damage: Callable[[Path], None]) -> None:
+    """A missing, truncated or changed file is noticed before anything is parsed."""
+    manifest, digest = saved(tmp_path)
+    damage(tmp_path / manifest.version / name)
+    with pytest.raises(ReleaseError, match=r"damaged|cannot be read"):
+        load_release(tmp_path / manifest.version, digest)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format": 2}, "format"),
+        ({"course_features": ["course_renamed"]}, "other features"),
+        ({"vector_digest": "0"}, "other features"),
+        ({"files": {}}, "lacks a file"),
+    ],
+)
+def test_a_release_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, object], reason: str) -> None:
+    """A manifest with a right digest still has to describe what this code computes."""
+    manifest, _ = saved(tmp_path)
+    path = tmp_path / manifest.version / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ReleaseError, match=reason):
+        load_release(tmp_path / manifest.version, _digest(path))
+
+
+@pytest.mark.parametrize("name", [RANKER, RETRIEVERS])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
+    """Even with right digests, what cannot be parsed is an error of its own and no crash."""
+    manifest, _ = saved(tmp_path)
+    folder = tmp_path / manifest.version
+    (folder / name).write_bytes(b"{}")
+    described = json.loads((folder / MANIFEST).read_text())
+    described["files"][name] = _digest(folder / name)
+    (folder / MANIFEST).write_text(json.dumps(described))
+    with pytest.raises(ReleaseError, match="cannot be read"):
+        load_release(folder, _digest(folder / MANIFEST))
+
+
+def _digest(path: Path) -> str:
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_draft_that_was_left_behind_does_not_matter(tmp_path: Path) -> None:
+    """After a crash while writing, the same release can be written again."""
+    draft = tmp_path / f".{NOW:%Y%m%dT%H%M%S%f}Z.draft"
+    draft.mkdir()
+    (draft / RANKER).write_bytes(b"half")
+    manifest, digest = saved(tmp_path)
+    assert manifest.version == load_release(tmp_path / manifest.version, digest).manifest.version
+    assert not draft.exists()
+
+
+def test_ties_count_against_the_target_and_taken_courses_do_not_count() -> None:
+    """A target that ties with two others is third; one that may not be shown has no rank."""
+    scores = np.array([[1.0, 1.0, 1.0, 0.0, 9.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
+    eligible = np.array([[True, True, True, True, False], [True, True, True, True, False]])
+    assert [3, NOT_RANKED] == ranks_among(scores, np.array([1, 4]), eligible).tolist()
+
+
+def test_metrics_are_of_the_first_ten() -> None:
+    """Rank 1 gains 1, rank 3 a half, rank 11 and no rank nothing."""
+    measured = metrics(np.array([1, 3, 11, NOT_RANKED]))
+    assert (0.5, 0.375) == (measured.hit_rate, measured.ndcg)
