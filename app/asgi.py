@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.telemetry import instrument
 from app.wiring import Platform
 from gateway import graphiql, health
 from gateway.health import RankingStatus
@@ -54,7 +55,7 @@ def build_app(parts: Platform, services: Services, ranking: RankingStatus) -> St
         clock=parts.clock,
         serve_graphiql=parts.settings.graphiql,
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", _to_graphql, methods=["GET"]),
             Route("/graphql", endpoint),
@@ -64,6 +65,8 @@ def build_app(parts: Platform, services: Services, ranking: RankingStatus) -> St
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(BodyLimit)],
     )
+    instrument(app, parts.settings.telemetry)
+    return app
 
 
 async def _to_graphql(_request: Request) -> Response:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from starlette.applications import Starlette
+
 from core.errors import InputError
 from core.settings import TelemetryExporter, TelemetrySettings
 
@@ -52,6 +54,14 @@ def telemetry(settings: TelemetrySettings) -> Iterator[None]:
             instrument.uninstrument()
         tracers.shutdown()
         meters.shutdown()
+
+
+def instrument(app: Starlette, settings: TelemetrySettings) -> None:
+    """Give every request of an application a span and a duration; does nothing when telemetry is off."""
+    if settings.exporter is not TelemetryExporter.OFF:
+        from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - as above.
+
+        StarletteInstrumentor.instrument_app(app)
 
 
 def _exporters(settings: TelemetrySettings) -> tuple[Any, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from security.tokens import Tokens
 from starlette.requests import Request
 
 from core.errors import UnauthenticatedError
 from security.policies import Identity
+from security.tokens import Tokens
 
 
 def identify(request: Request, tokens: Tokens) -> Identity | None:

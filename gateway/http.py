@@ -7,8 +7,9 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from cross_web import HTTPException
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from graphql import GraphQLError
+from opentelemetry import metrics, trace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -59,6 +60,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._database = database
         self._services = services
         self._clock = clock
+        self._tracer = trace.get_tracer("waymark.gateway")
+        self._operations = metrics.get_meter("waymark.gateway").create_counter(
+            "waymark.operations", description="GraphQL operations answered, by outcome."
+        )
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,6 +140,27 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     async def render_graphql_ide(self, request: Request) -> Response:
         """Return GraphiQL."""
         return await graphiql.page()
+
+    @override
+    async def execute_single(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,
+        context: Context,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Run one operation, inside a span of its own."""
+        with self._tracer.start_as_current_span("graphql.operation") as span:
+            span.set_attribute("graphql.operation.name", request_data.operation_name or "anonymous")
+            result: ExecutionResult = await super().execute_single(
+                request, request_adapter, sub_response, context, root_value, request_data
+            )
+            errors = len(result.errors or ())
+            span.set_attribute("waymark.errors", errors)
+            self._operations.add(1, {"outcome": "errors" if errors else "ok"})
+            return result
 
     @override
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:

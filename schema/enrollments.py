@@ -12,7 +12,7 @@ from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
 from resolvers import enrollments as enrollment_resolvers
 from schema.courses import Course
-from schema.errors import USER_ERRORS, UserError
+from schema.errors import UserError, user_errors
 from schema.inputs import given
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, SIGNED_IN
@@ -50,7 +50,7 @@ class EnrollPayload:
     enrollment: Enrollment | None = column(
         ANYONE, "The enrollment; with ALREADY_ENROLLED, the one that there is. Null when refused otherwise."
     )
-    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+    user_errors: list[UserError] = user_errors()
 
 
 @strawberry.type(description="The answer of `unenroll`.")
@@ -58,7 +58,7 @@ class UnenrollPayload:
     """The answer of `unenroll`."""
 
     enrollment: Enrollment | None = column(ANYONE, "The enrollment, withdrawn; null when refused.")
-    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+    user_errors: list[UserError] = user_errors()
 
 
 @strawberry.input(description="A course to take.")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 
 from core.errors import UserErrorCode
 from execution.fields import column
+from resolvers.payloads import Payload
 from schema.policies import ANYONE
 
 strawberry.enum(
@@ -24,4 +27,14 @@ class UserError:
     )
 
 
-USER_ERRORS = "Why the mutation was refused; empty when it was done."
+def _told(payload: Payload) -> list[UserError]:
+    # graphql-core takes an exception among the results for a failure of the field, so it must not meet ours.
+    return [
+        UserError(code=refused.code, message=refused.message, field=None if refused.field is None else [*refused.field])
+        for refused in payload.user_errors
+    ]
+
+
+def user_errors() -> Any:
+    """Declare the field that every payload has."""
+    return column(ANYONE, "Why the mutation was refused; empty when it was done.", read=_told)

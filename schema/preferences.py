@@ -10,7 +10,7 @@ from database.tables.courses import CourseLevel
 from database.tables.preferences import LearningGoal
 from execution.fields import batch, column
 from resolvers import preferences as preference_resolvers
-from schema.errors import USER_ERRORS, UserError
+from schema.errors import UserError, user_errors
 from schema.inputs import given, given_tuple
 from schema.policies import ANYONE, SIGNED_IN
 from schema.topics import Topic
@@ -39,7 +39,7 @@ class SaveLearningPreferencesPayload:
     """The answer of `saveLearningPreferences`."""
 
     learning_preferences: LearningPreferences | None = column(ANYONE, "The preferences as saved; null when refused.")
-    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+    user_errors: list[UserError] = user_errors()
 
 
 @strawberry.input(description="All preferences at once: what is left out is forgotten.")

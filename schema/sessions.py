@@ -9,7 +9,7 @@ import strawberry
 from execution.fields import column
 from resolvers import sessions as session_resolvers
 from schema.accounts import Viewer
-from schema.errors import USER_ERRORS, UserError
+from schema.errors import UserError, user_errors
 from schema.policies import ANYONE
 
 
@@ -30,14 +30,14 @@ class SessionPayload:
 
     session: Session | None = column(ANYONE, "The session; null when refused.")
     viewer: Viewer | None = column(ANYONE, "Who is signed in now; null when refused.")
-    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+    user_errors: list[UserError] = user_errors()
 
 
 @strawberry.type(description="The answer of `signOut`.")
 class SignOutPayload:
     """The answer of `signOut`."""
 
-    user_errors: list[UserError] = column(ANYONE, USER_ERRORS)
+    user_errors: list[UserError] = user_errors()
 
 
 @strawberry.input(description="A new account.")

@@ -19,8 +19,9 @@ class Email:
 
     Attributes:
         text: as its owner wrote it, in Unicode NFC and with the domain in lower case: what mail is sent to.
-        key: what equal addresses share. The part before the @ is folded too: mail servers that tell `Ana@`
-            from `ana@` are a curiosity, and two accounts that differ by case are an attack or a mistake.
+        key: what equal addresses share. The part before the @ is in lower case too: mail servers that tell
+            `Ana@` from `ana@` are a curiosity, and two accounts that differ by case are an attack or a mistake.
+            Lower case, and not case folding: that would make one of the domains straße.de and strasse.de.
     """
 
     text: str
@@ -44,4 +45,4 @@ def parse_email(text: str) -> Email:
         normalized = validate_email(text.strip(), check_deliverability=False).normalized
     except EmailNotValidError as error:
         raise CommandError(UserErrorCode.INVALID, "This is not an e-mail address.", field) from error
-    return Email(text=normalized, key=normalized.casefold())
+    return Email(text=normalized, key=normalized.lower())

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError
+from database.queries import accounts
+from database.session import Reader
 
 _FORMAT = 1
 _KEY_BYTES = 32
@@ -129,6 +131,25 @@ def rotate_key_ring(path: Path, random_bytes: RandomBytes = secrets.token_bytes)
         _write_draft(path, ring).replace(path)
         _flush_folder(path.parent)
         return ring
+
+
+async def refuse_missing_keys(ring: KeyRing, reader: Reader) -> None:
+    """Check, before anything is served, that the ring can read what the database holds.
+
+    Without this a lost key file would be made anew in silence: nobody could sign in any more, and new accounts
+    would be encrypted under keys that do not belong with the old ones.
+
+    Raises:
+        InputError: accounts are encrypted under keys that the ring does not have.
+        UnavailableError: PostgreSQL cannot be reached.
+    """
+    rows = await reader.fetch(accounts.KEY_IDS)
+    missing = sorted({row.encryption_key_id for row in rows} - ring.encryption.keys.keys())
+    if missing:
+        raise InputError(
+            f"The key file lacks {', '.join(missing)}, under which accounts of this database are encrypted. "
+            "Restore the key file that belongs with the database."
+        )
 
 
 def _with_new(keys: Keys, random_bytes: RandomBytes) -> Keys:

@@ -19,7 +19,7 @@ from resolvers import sessions
 from resolvers.context import Context, Services
 from resolvers.sessions import SignUp
 from security.encryption import Cipher
-from security.keys import new_key_ring
+from security.keys import KeyRing, new_key_ring
 from security.passwords import Passwords
 from security.tokens import Tokens
 
@@ -37,14 +37,19 @@ def security_settings() -> SecuritySettings:
 
 
 @pytest.fixture
-def services(security_settings: SecuritySettings, clock: ManualClock) -> Services:
-    """The parts that commands need, with new keys; nothing recommends."""
-    ring = new_key_ring()
+def key_ring() -> KeyRing:
+    """New keys."""
+    return new_key_ring()
+
+
+@pytest.fixture
+def services(key_ring: KeyRing, security_settings: SecuritySettings, clock: ManualClock) -> Services:
+    """The parts that commands need; nothing recommends."""
     recommender: Any = None
     return Services(
-        cipher=Cipher(ring),
+        cipher=Cipher(key_ring),
         passwords=Passwords(security_settings),
-        tokens=Tokens(ring, security_settings, clock),
+        tokens=Tokens(key_ring, security_settings, clock),
         recommender=recommender,
     )
 

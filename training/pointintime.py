@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from core.errors import InputError
-from features.pair import Floats
+from features.pair import DAY, Floats
 from features.similarity import Integers
 from features.vector import VectorLayout
 
 LEARNER, COURSE = "learner", "course"
 _ROW = "waymark_row"
-_ROWS = 500_000
-"""Rows of one question; more would only cost memory."""
+_ROWS = 50_000
+"""Rows of one question: the join holds every earlier value of each row's entity at once."""
 
 
 class FeastFeatures:
@@ -63,11 +63,20 @@ class FeastFeatures:
 
     def read_learners(self, learner_ids: Integers, moments: Integers) -> Floats:
         """Return float32[d, k]: what was known strictly before the moments, NaN where nothing was."""
-        return self._read(LEARNER, self.layout.learner, learner_ids, moments)
+        # A join finds what is at or before its moment; one microsecond earlier is strictly before the decision.
+        return self._read(LEARNER, self.layout.learner, learner_ids, moments - 1)
 
     def read_courses(self, course_ids: Integers, moments: Integers) -> Floats:
-        """Return float32[m, k]: what was known strictly before the moments, NaN where nothing was."""
-        return self._read(COURSE, self.layout.course, course_ids, moments)
+        """Return float32[m, k]: what was known when the UTC day of the moments began, NaN where nothing was.
+
+        That is strictly before the moments, and for features that change at midnight, as popularity does, the same as
+        an instant before. Serving is no fresher: it reads courses from the last materialization.
+        """
+        days = (moments - 1) // DAY
+        # Decisions of one day share their candidates: each is asked for once.
+        keys = np.stack([days, course_ids])
+        (unique_days, unique_ids), places = np.unique(keys, axis=1, return_inverse=True)
+        return self._read(COURSE, self.layout.course, unique_ids, unique_days * DAY)[places.ravel()]
 
     def _read(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> Floats:
         values = np.full((len(ids), len(names)), np.nan, np.float32)
@@ -78,11 +87,10 @@ class FeastFeatures:
         return values
 
     def _join(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> Floats:
-        # A join finds what is at or before its moment; one microsecond earlier is strictly before the decision.
         frame = pd.DataFrame(
             {
                 self._keys[entity]: ids,
-                "event_timestamp": pd.to_datetime(moments - 1, unit="us", utc=True),
+                "event_timestamp": pd.to_datetime(moments, unit="us", utc=True),
                 _ROW: np.arange(len(ids)),
             }
         )

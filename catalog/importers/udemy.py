@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 from catalog.importers.files import SourceRow
 from catalog.languages import language_of
@@ -14,6 +15,7 @@ from catalog.taxonomy import TopicPath, topic_path
 
 SOURCE = "udemy"
 COLUMNS = ("course_id", "slug", "title", "categories", "concepts", "level", "language", "audience")
+_COLUMN_OF = {"skills": "concepts", "topics": "categories"}
 _LIST = "|"
 _LONGEST_ID = 64
 
@@ -44,7 +46,10 @@ def parse(row: SourceRow) -> Parsed[CourseRecord]:
         skills=_skills(values["concepts"]),
         unmapped={name: values[name].strip() for name in ("level", "language")},
     )
-    problems = tuple(examine(course))
+    # Problems name the columns of the file, not the fields of the record.
+    problems = tuple(
+        replace(problem, column=_COLUMN_OF.get(problem.column or "", problem.column)) for problem in examine(course)
+    )
     blocking = [problem for problem in problems if problem.severity is Severity.REJECTED]
     return Parsed(None, (blocking[0],)) if blocking else Parsed(course, problems)
 

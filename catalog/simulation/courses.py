@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +28,16 @@ _INSTRUCTORS = tuple(
     for last in ("Example", "Placeholder", "Sample", "Mockup")
     for first in ("Ada", "Basil", "Clio", "Dorian", "Esme", "Felix", "Greta", "Hugo", "Iris", "Jasper")
 )
+_FOR = {
+    CourseLevel.BEGINNER: "from the start",
+    CourseLevel.ALL_LEVELS: "for everyone",
+    CourseLevel.INTERMEDIATE: "for those who know the basics",
+    CourseLevel.ADVANCED: "for the experienced",
+}
 _SHARE_NEW = 0.2
+_SHARE_OF_PAIRS = 0.2
+# Nothing appears so late that nobody could take it.
+_LATEST = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,78 +67,70 @@ def simulate_courses(start: datetime, end: datetime, rng: np.random.Generator) -
         end: when it ends.
         rng: where chance comes from.
     """
-    courses: list[SimulatedCourse] = []
-    for number, subject in enumerate(subjects()):
-        for draft in _drafts(subject):
-            courses.append(_course(len(courses) + 1, number, subject, draft, start, end, rng))
-    return courses
+    drafts = [draft for number, subject in enumerate(subjects()) for draft in _drafts(number, subject)]
+    return [_course(line, draft, (start, end), rng) for line, draft in enumerate(drafts, start=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
+    topic: int
+    subject: Subject
     title: str
     level: CourseLevel
     language: str = "en"
     needs: str | None = None
 
 
-def _drafts(subject: Subject) -> Sequence[_Draft]:
+def _drafts(topic: int, subject: Subject) -> Sequence[_Draft]:
     """Return the courses of a subject; `needs` is the title of a course to take before."""
+    draft = partial(_Draft, topic, subject)
     name = subject.title
     basics, practice = f"{name}: the Basics", f"{name} in Practice"
     easy, middle, hard = subject.angles
     drafts = [
-        _Draft(basics, CourseLevel.BEGINNER),
-        _Draft(practice, CourseLevel.INTERMEDIATE, needs=basics),
-        _Draft(f"Advanced {name}", CourseLevel.ADVANCED, needs=practice),
-        _Draft(f"{name} {easy}", CourseLevel.ALL_LEVELS),
-        _Draft(f"{name} {middle}", CourseLevel.INTERMEDIATE, needs=basics),
-        _Draft(f"{name} {hard}", CourseLevel.ADVANCED, needs=practice),
+        draft(basics, CourseLevel.BEGINNER),
+        draft(practice, CourseLevel.INTERMEDIATE, needs=basics),
+        draft(f"Advanced {name}", CourseLevel.ADVANCED, needs=practice),
+        draft(f"{name} {easy}", CourseLevel.ALL_LEVELS),
+        draft(f"{name} {middle}", CourseLevel.INTERMEDIATE, needs=basics),
+        draft(f"{name} {hard}", CourseLevel.ADVANCED, needs=practice),
     ]
     if name in INTERNATIONAL:
         drafts += [
-            _Draft(f"Fundamentos de {name}", CourseLevel.BEGINNER, "es"),
-            _Draft(f"Grundlagen: {name}", CourseLevel.BEGINNER, "de"),
-            _Draft(f"Les bases : {name}", CourseLevel.BEGINNER, "fr"),
+            draft(f"Fundamentos de {name}", CourseLevel.BEGINNER, "es"),
+            draft(f"Grundlagen: {name}", CourseLevel.BEGINNER, "de"),
+            draft(f"Les bases : {name}", CourseLevel.BEGINNER, "fr"),
         ]
     return drafts
 
 
-def _course(
-    number: int,
-    topic: int,
-    subject: Subject,
-    draft: _Draft,
-    start: datetime,
-    end: datetime,
-    rng: np.random.Generator,
-) -> SimulatedCourse:
+def _course(line: int, draft: _Draft, period: tuple[datetime, datetime], rng: np.random.Generator) -> SimulatedCourse:
+    subject = draft.subject
     rung = _RUNGS[draft.level]
-    published = float(rng.uniform(0, 0.9) if rng.random() < _SHARE_NEW and draft.needs else -rng.uniform(0.01, 1.5))
-    instructors = rng.choice(len(_INSTRUCTORS), size=1 + int(rng.random() < 0.2), replace=False)
+    is_new = draft.needs is not None and rng.random() < _SHARE_NEW
+    published = float(rng.uniform(0, _LATEST) if is_new else -rng.uniform(0.01, 1.5))
+    instructors = rng.choice(len(_INSTRUCTORS), size=1 + int(rng.random() < _SHARE_OF_PAIRS), replace=False)
     others = [skill for place, skill in enumerate(subject.skills) if place != rung]
+    skills = (subject.title, subject.skills[rung], others[int(rng.integers(len(others)))])
+    start, end = period
     record = CourseRecord(
-        line=number,
-        source_id=_key(draft.title),
-        slug=_key(draft.title),
+        line=line,
+        source_id=normalize(draft.title),
+        slug=normalize(draft.title),
         title=draft.title,
         level=draft.level,
         language=draft.language,
         topics=(topic_path(subject.field, subject.topic, names=(subject.field, subject.topic)),),
-        skills=(subject.title, subject.skills[rung], others[int(rng.integers(2))]),
+        skills=tuple(dict.fromkeys(skills)),
         instructors=tuple(_INSTRUCTORS[place] for place in instructors),
-        prerequisites=(_key(draft.needs),) if draft.needs else (),
-        summary=f"{_about(subject, draft)} A simulated course of the Waymark demonstration.",
+        prerequisites=(normalize(draft.needs),) if draft.needs else (),
+        summary=f"{_about(draft)} A simulated course of the Waymark demonstration.",
         duration_minutes=int(rng.integers(6, 40)) * 15 + rung * 120,
-        published_at=start + timedelta(days=round(published * (end - start).days)),
+        published_at=start + timedelta(days=math.floor(published * (end - start).days)),
     )
-    return SimulatedCourse(record, topic, rung, float(rng.normal(0, 0.8)), published)
+    return SimulatedCourse(record, draft.topic, rung, float(rng.normal(0, 0.8)), published)
 
 
-def _about(subject: Subject, draft: _Draft) -> str:
-    skills = ", ".join(skill.lower() for skill in subject.skills)
-    return f"{draft.title}: {skills}, in short lessons with exercises."
-
-
-def _key(title: str) -> str:
-    return normalize(title)
+def _about(draft: _Draft) -> str:
+    first, second, third = draft.subject.skills
+    return f"{draft.subject.title} {_FOR[draft.level]}: {first}, {second} and {third}, in short lessons with exercises."

@@ -54,23 +54,21 @@ async def test_sign_up_makes_an_account_that_is_signed_in(stranger: Context, ser
 
 
 @pytest.mark.parametrize(
-    ("email", "password", "name", "code", "field"),
+    ("given", "code", "field"),
     [
-        ("ana", PASSWORD, NAME, UserErrorCode.INVALID, "email"),
-        (EMAIL, "short", NAME, UserErrorCode.WEAK_PASSWORD, "password"),
-        (EMAIL, EMAIL, NAME, UserErrorCode.WEAK_PASSWORD, "password"),
-        (EMAIL, PASSWORD, " ", UserErrorCode.REQUIRED, "displayName"),
-        (EMAIL, PASSWORD, "x" * 81, UserErrorCode.TOO_LONG, "displayName"),
-        (EMAIL, PASSWORD, "Ana\0", UserErrorCode.INVALID, "displayName"),
-        (EMAIL, PASSWORD, "Ana\u202egnp", UserErrorCode.INVALID, "displayName"),
-        (EMAIL, PASSWORD, "Ana\nMaria", UserErrorCode.INVALID, "displayName"),
+        (SignUp("ana", PASSWORD, NAME), UserErrorCode.INVALID, "email"),
+        (SignUp(EMAIL, "short", NAME), UserErrorCode.WEAK_PASSWORD, "password"),
+        (SignUp(EMAIL, EMAIL, NAME), UserErrorCode.WEAK_PASSWORD, "password"),
+        (SignUp(EMAIL, PASSWORD, " "), UserErrorCode.REQUIRED, "displayName"),
+        (SignUp(EMAIL, PASSWORD, "x" * 81), UserErrorCode.TOO_LONG, "displayName"),
+        (SignUp(EMAIL, PASSWORD, "Ana\0"), UserErrorCode.INVALID, "displayName"),
+        (SignUp(EMAIL, PASSWORD, "Ana\u202egnp"), UserErrorCode.INVALID, "displayName"),
+        (SignUp(EMAIL, PASSWORD, "Ana\nMaria"), UserErrorCode.INVALID, "displayName"),
     ],
 )
-async def test_sign_up_refuses_wrong_input(
-    stranger: Context, email: str, password: str, name: str, code: UserErrorCode, field: str
-) -> None:
+async def test_sign_up_refuses_wrong_input(stranger: Context, given: SignUp, code: UserErrorCode, field: str) -> None:
     """Each refusal names its field, and nothing is written."""
-    error = await refused(sessions.sign_up(stranger, SignUp(email, password, name)))
+    error = await refused(sessions.sign_up(stranger, given))
     assert (code, ("input", field)) == (error.code, error.field)
     assert 0 == await count(stranger.database, "accounts")
     assert stranger.identity is None

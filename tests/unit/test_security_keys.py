@@ -63,7 +63,7 @@ def damaged(path: Path) -> list[str]:
     good = path.read_text(encoding="utf-8")
     content = json.loads(good)
     keys = content["encryption"]["keys"]
-    short = {**content, "index": content["index"][:-2]}
+    short = {**content, "index": content["index"][:-4]}
     unnamed = {**content, "encryption": {**content["encryption"], "active": "key-gone"}}
     misnamed = {**content, "encryption": {"active": "Ñ", "keys": {"Ñ": next(iter(keys.values()))}}}
     keyless = {**content, "signing": {"active": "key-1", "keys": {}}}

@@ -1,0 +1,259 @@
+"""From the outbox to features that can be asked for: export, compute, declare, materialize, announce.
+
+Every step can be repeated and every file is replaced whole, so that a run that was killed is mended by the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import redis
+
+from app.progress import Report
+from core.clock import Clock
+from core.errors import InputError, UnavailableError
+from database.queries.exports import FEATURES_LOCK, turn
+from database.queries.materializations import LATEST_MATERIALIZATION, MaterializationRow, announce
+from database.session import Database
+from feature_repo.services import definitions
+from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, TIMESTAMP, table_path
+from feature_repo.store import PROJECT, open_store
+from features import course, learner
+from warehouse.export import ExportReport, export
+from warehouse.lake import Lake, analytics
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_ENTITIES = {LEARNER_ACTIVITY: learner.ENTITY, COURSE_POPULARITY: course.ENTITY, COURSE_PROFILE: course.ENTITY}
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlaces:
+    """Where features lie.
+
+    Attributes:
+        data_dir: the lake and the feature tables are below it.
+        redis_url: the online store.
+        project: name that keeps platforms apart on one Redis.
+    """
+
+    data_dir: Path
+    redis_url: str
+    project: str = PROJECT
+
+    @property
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.data_dir / "lake")
+
+    def store(self) -> FeatureStore:
+        """Open the feature store, for writing."""
+        return open_store(self.data_dir, self.redis_url, self.project)
+
+
+@dataclass(frozen=True, slots=True)
+class Materialization:
+    """What `materialize` did.
+
+    Attributes:
+        export: what was new in the lake.
+        features_as_of: moment that the online features are of.
+        row_counts: entities written, by feature view.
+    """
+
+    export: ExportReport
+    features_as_of: datetime
+    row_counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedView:
+    """A feature view as Feast's registry knows it.
+
+    Attributes:
+        name: of the view.
+        entity: whom its features are about.
+        description: when its values change.
+        features: name, type and meaning of each.
+    """
+
+    name: str
+    entity: str
+    description: str
+    features: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureListing:
+    """What `waymark features list` prints.
+
+    Attributes:
+        views: in the order of their declaration.
+        features_as_of: moment of the newest materialization, if there was any.
+        age: how long ago that is.
+    """
+
+    views: tuple[ListedView, ...]
+    features_as_of: datetime | None
+    age: timedelta | None
+
+
+def quiet(_step: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+async def apply(database: Database, places: FeaturePlaces, clock: Clock, report: Report = quiet) -> ExportReport:
+    """Bring lake and feature tables up to the outbox and declare the features to Feast; the online store stays.
+
+    Raises:
+        InputError: the lake or the feature store cannot be used.
+        UnavailableError: a file cannot be written.
+    """
+    async with turn(database, FEATURES_LOCK):
+        return (await _prepared(database, places, clock, report))[0]
+
+
+async def materialize(
+    database: Database,
+    places: FeaturePlaces,
+    clock: Clock,
+    *,
+    as_of: datetime | None = None,
+    report: Report = quiet,
+) -> Materialization:
+    """Do what `apply` does, write the features of a moment to the online store, and announce them.
+
+    Entities that have no features at the moment are not written; what an earlier run wrote of them stays.
+
+    Args:
+        database: the outbox, and where the materialization is announced.
+        places: where features lie.
+        clock: the current moment.
+        as_of: the moment; now when not given.
+        report: told of each step.
+
+    Raises:
+        InputError: `as_of` lies in the future, or the lake cannot be used.
+        UnavailableError: the online store cannot be reached, or a file cannot be written.
+    """
+    moment = as_of or clock()
+    if moment > clock():
+        raise InputError("Features cannot be materialized as of a moment in the future.")
+    async with turn(database, FEATURES_LOCK):
+        exported, store = await _prepared(database, places, clock, report)
+        report("Materializing features", 0, 1)
+        await asyncio.to_thread(_write_online, store, moment)
+        counts = await asyncio.to_thread(_row_counts, places, moment)
+        async with database.transaction() as connection:
+            await announce(connection, features_as_of=moment, finished_at=clock(), row_counts=counts)
+        report("Materializing features", 1, 1)
+        return Materialization(exported, moment, counts)
+
+
+async def latest_materialization(database: Database) -> MaterializationRow | None:
+    """Return the newest materialization; None before the first."""
+    async with database.reader() as reader:
+        return await reader.fetch_first(LATEST_MATERIALIZATION)
+
+
+async def listing(database: Database, places: FeaturePlaces, now: datetime) -> FeatureListing:
+    """Return what is declared, and how fresh the online store is."""
+    declared = await asyncio.to_thread(lambda: places.store().list_feature_views())
+    views = tuple(
+        ListedView(
+            name=view.name,
+            entity=", ".join(view.entities),
+            description=view.description,
+            features=tuple((field.name, str(field.dtype), field.description) for field in view.features),
+        )
+        for view in sorted(declared, key=lambda view: list(_ENTITIES).index(view.name))
+    )
+    latest = await latest_materialization(database)
+    if latest is None:
+        return FeatureListing(views, None, None)
+    return FeatureListing(views, latest.features_as_of, now - latest.features_as_of)
+
+
+def feature_tables(lake: Lake, connection: Any) -> dict[str, ibis.Table]:
+    """Return the expression of each feature view's table over the lake, by view."""
+    events, courses = lake.events(connection), lake.courses(connection)
+    return {
+        LEARNER_ACTIVITY: learner.learner_features(events, courses),
+        COURSE_POPULARITY: course.course_popularity(events),
+        COURSE_PROFILE: course.course_profile(courses),
+    }
+
+
+async def _prepared(
+    database: Database, places: FeaturePlaces, clock: Clock, report: Report
+) -> tuple[ExportReport, FeatureStore]:
+    report("Exporting events", 0, 1)
+    exported = await export(database, places.lake, clock)
+    report("Exporting events", 1, 1)
+    await asyncio.to_thread(_compute, places, report)
+    store = await asyncio.to_thread(_declare, places)
+    return exported, store
+
+
+def _compute(places: FeaturePlaces, report: Report) -> None:
+    with analytics() as connection:
+        tables = feature_tables(places.lake, connection)
+        for done, (view, table) in enumerate(tables.items()):
+            report("Computing features", done, len(tables))
+            _replace(table_path(places.data_dir, view), table.to_parquet)
+        report("Computing features", len(tables), len(tables))
+
+
+def _replace(path: Path, write: Callable[[str], None]) -> None:
+    """Write a file beside the one that is there and put it in its place, at once."""
+    draft = path.with_suffix(".draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(str(draft))
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise UnavailableError(f"The feature table {path} cannot be written: {error}.") from error
+
+
+def _declare(places: FeaturePlaces) -> FeatureStore:
+    store = places.store()
+    with _silence():
+        store.apply(definitions(places.data_dir))
+    return store
+
+
+def _write_online(store: FeatureStore, moment: datetime) -> None:
+    try:
+        with _silence():
+            store.materialize(BEGINNING, moment)
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(f"The online store cannot be reached: {error}") from error
+
+
+def _row_counts(places: FeaturePlaces, moment: datetime) -> dict[str, int]:
+    with analytics() as connection:
+        counts = {}
+        for view, entity in _ENTITIES.items():
+            table = connection.read_parquet(table_path(places.data_dir, view))
+            counts[view] = int(table.filter(table[TIMESTAMP] <= moment)[entity].nunique().execute())
+        return counts
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Feast from printing: what is worth knowing is reported in our own words."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield

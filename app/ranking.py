@@ -1,0 +1,58 @@
+"""The model's way, composed: feature store, course matrix, release and engine, kept fresh while serving.
+
+Importing this imports Feast and XGBoost, so it is only imported where recommendations are on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.wiring import Platform
+from core.errors import UnavailableError
+from feature_repo.services import RANKING
+from feature_repo.store import PROJECT, open_store
+from serving.course_matrix import CourseMatrixHolder
+from serving.engine import RankingEngine
+from serving.learner_features import TIMEOUT, LearnerFeatures
+from serving.releases import ReleaseHolder
+
+_LOG = logging.getLogger(__name__)
+_FIRST_LOAD_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
+    """Open the engine, give it some time to load what is live, and refresh it until the end of the block.
+
+    Whatever is missing does not fail the block: the engine looks again at every interval.
+    """
+    redis_url = parts.redis_url
+    if redis_url is None:
+        raise UnavailableError("Recommendations need the URL of Redis or Valkey.")
+    store = await asyncio.to_thread(open_store, parts.data_dir, redis_url, PROJECT, timeout=TIMEOUT)
+    learner_features = LearnerFeatures(store, RANKING)
+    engine = RankingEngine(
+        parts.database,
+        ReleaseHolder(parts.database, parts.models_dir),
+        CourseMatrixHolder(parts.database, store, RANKING),
+        learner_features,
+        parts.settings.ranking,
+    )
+    try:
+        async with asyncio.timeout(_FIRST_LOAD_SECONDS):
+            await engine.refresh()
+    except (UnavailableError, TimeoutError) as error:
+        _LOG.warning("Serving starts without a model: %s", error or "loading it takes long")
+    watching = asyncio.create_task(engine.watch())
+    try:
+        yield engine
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        engine.close()
+        learner_features.close()

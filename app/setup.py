@@ -1,0 +1,110 @@
+"""From an empty machine to a platform that can be served: each stage is skipped when it has been done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import redis.asyncio
+
+from app import demonstration
+from app.progress import Report
+from app.server import services
+from app.wiring import Platform
+from catalog.simulation.demonstration import fill_demonstration
+from core.errors import InputError
+from core.settings import Recommendations
+from database.migrate import migrate
+from database.queries.platform import STATE, PlatformRow
+from serving.recommender import Recommender
+
+Say = Callable[[str], None]
+Progress = Callable[[], AbstractContextManager[Report]]
+_MARK = "waymark:materialization"
+
+
+async def prepare(parts: Platform, say: Say, progress: Progress) -> None:
+    """Migrate, fill an empty platform, materialize features and train, as far as each is needed.
+
+    Args:
+        parts: the opened platform.
+        say: told one line a stage.
+        progress: opens the display of long steps.
+
+    Raises:
+        InputError: the database is of a newer version, or a folder cannot be used.
+        UnavailableError: a server is away.
+    """
+    before, after = await migrate(parts.database)
+    say(f"Database: at revision {after}" + ("" if before == after else f", migrated from {before or 'empty'}") + ".")
+    await _fill(parts, say)
+    if parts.settings.recommendations is Recommendations.OFF:
+        say("Recommendations: off; answered by preference or popularity.")
+        return
+    await _materialize(parts, say, progress)
+    await _train(parts, say, progress)
+
+
+async def _fill(parts: Platform, say: Say) -> None:
+    state = await _state(parts)
+    if state.courses == 0:
+        say("Platform: empty; simulating courses and learners for a demonstration ...")
+        filled = await fill_demonstration(parts.database, parts.clock)
+        await demonstration.create_account(parts, services(parts, Recommender(None, 1.0)))
+        say(f"Platform: {filled.courses:,} courses and {filled.enrollments:,} enrollments, all of them simulated.")
+        return
+    say(f"Platform: {state.courses:,} courses" + (" (simulated)." if state.simulated else "."))
+
+
+async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
+    # Feast takes seconds to import, which only a platform that needs it should wait for.
+    from app.feature_pipeline import FeaturePlaces, latest_materialization, materialize  # noqa: PLC0415
+
+    if parts.redis_url is None:
+        return
+    latest = await latest_materialization(parts.database)
+    async with redis.asyncio.Redis.from_url(parts.redis_url) as online:
+        # The online store may have lost what PostgreSQL remembers: both must tell of the same materialization.
+        if latest is not None and await online.get(_MARK) == str(latest.id).encode():
+            say(f"Features: as of {latest.features_as_of:%Y-%m-%d %H:%M} UTC.")
+            return
+        say("Features: computing and materializing ...")
+        with progress() as report:
+            done = await materialize(
+                parts.database, FeaturePlaces(parts.data_dir, parts.redis_url), parts.clock, report=report
+            )
+        latest = await latest_materialization(parts.database)
+        await online.set(_MARK, str(latest.id if latest is not None else 0))
+    rows = sum(done.row_counts.values())
+    say(f"Features: {rows:,} rows as of {done.features_as_of:%Y-%m-%d %H:%M} UTC.")
+
+
+async def _train(parts: Platform, say: Say, progress: Progress) -> None:
+    if (await _state(parts)).live_releases:
+        say("Model: a release is live.")
+        return
+    from app.model_training import train_model, training_data  # noqa: PLC0415 - as above, and XGBoost.
+    from feature_repo.services import RANKING  # noqa: PLC0415 - as above.
+    from training.release import TrainingOptions  # noqa: PLC0415 - as above.
+
+    say("Model: training ...")
+    try:
+        async with training_data(parts, RANKING) as data:
+            with progress() as report:
+                outcome = await train_model(
+                    parts.database, parts.models_dir, data, clock=parts.clock, options=TrainingOptions(), report=report
+                )
+    except InputError as error:
+        say(f"Model: none yet. {error}")
+        return
+    gain = outcome.evaluation.gain
+    say(
+        f"Model: release {outcome.version}, {gain:.1f} times popularity by NDCG@10"
+        + ("." if outcome.live else "; not live.")
+    )
+
+
+async def _state(parts: Platform) -> PlatformRow:
+    async with parts.database.reader() as reader:
+        (row,) = await reader.fetch(STATE)
+        return row

@@ -1,0 +1,60 @@
+"""Feature views: which features there are, of whom, and what each means. None is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from feast import Entity, FeatureView, Field
+from feast.types import FeastType, Float64, Int64
+
+from feature_repo.entities import course_entity, learner_entity
+from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, file_source
+from features import course, learner
+
+
+def feature_views(data_dir: Path) -> list[FeatureView]:
+    """Return all feature views, over the tables of a data folder."""
+    courses = course_entity()
+    return [
+        _view(
+            data_dir,
+            LEARNER_ACTIVITY,
+            learner_entity(),
+            learner.LEARNER_FEATURES,
+            "What a learner took and when, through each moment at which that changed.",
+        ),
+        _view(
+            data_dir,
+            COURSE_POPULARITY,
+            courses,
+            course.POPULARITY_FEATURES,
+            "Who takes a course, before each midnight (UTC); ask for whole days, values change at no other moment.",
+        ),
+        _view(
+            data_dir,
+            COURSE_PROFILE,
+            courses,
+            course.PROFILE_FEATURES,
+            "What a course is; treated as known since before the first enrollment.",
+        ),
+    ]
+
+
+def _view(
+    data_dir: Path, name: str, entity: Entity, features: Mapping[str, tuple[str, str]], description: str
+) -> FeatureView:
+    kinds: dict[str, FeastType] = {"int64": Int64, "float64": Float64}
+    return FeatureView(
+        name=name,
+        entities=[entity],
+        # A value holds until the next one: what grows old is the materialization, and serving checks that.
+        ttl=timedelta(0),
+        schema=[
+            Field(name=entity.join_key, dtype=Int64),
+            *(Field(name=each, dtype=kinds[kind], description=text) for each, (kind, text) in features.items()),
+        ],
+        source=file_source(data_dir, name),
+        description=description,
+    )

@@ -1,0 +1,214 @@
+"""The engine: follows releases and features without a restart, and refuses what does not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from app.model_training import promote
+from core.clock import ManualClock
+from core.errors import UnavailableError
+from core.settings import RankingSettings
+from database.queries import releases
+from database.session import Database
+from serving.artifact import RANKER, write_release
+from serving.engine import RankingEngine
+from serving.recommender import RankedList, RecommendationRequest, Recommender, Strategy
+from serving.releases import ReleaseHolder
+from tests.simulated_history import PARENTS, simulated_courses
+from tests.simulated_ranking import NOW, Matrix, matrix, release, trained
+from tests.small_platform import add_course, add_learner, add_preferences, add_topics
+
+SETTINGS = RankingSettings(refresh_interval=0.01, stale_after=86_400.0)
+METRICS = {"protocol": "time-split", "learners": 9, "data_fingerprint": "f"}
+
+
+@dataclass
+class Matrices:
+    """Holds what a test puts in."""
+
+    current: Matrix | None
+
+    async def refresh_if_newer(self) -> None:
+        """Leave it as it is."""
+
+
+@dataclass
+class Stored:
+    """Learner features of one learner, or an outage."""
+
+    failure: Exception | None = None
+
+    async def read(self, learner_id: int) -> Mapping[str, float]:
+        """Return what a learner of two courses has."""
+        if self.failure is not None:
+            raise self.failure
+        return {"learner_enrollment_count": 2.0, "another": float(learner_id)}
+
+
+@dataclass
+class Setting:
+    """One installation."""
+
+    database: Database
+    models_dir: Path
+    matrices: Matrices
+    stored: Stored
+    engine: RankingEngine
+    clock: ManualClock
+
+    async def publish(self, version: str, ndcg: float) -> None:
+        """Write a release, register it and make it live."""
+        manifest = release().manifest.model_copy(update={"version": version})
+        model = trained()
+        self.models_dir.mkdir(exist_ok=True)
+        digest = write_release(
+            self.models_dir / version, manifest, model.booster, release().course_ids, model.similarities
+        )
+        rankers = {"model": {"ndcg": ndcg}, "popularity": {"ndcg": 0.1}}
+        async with self.database.transaction() as connection:
+            await releases.register(
+                connection,
+                {
+                    "version": version,
+                    "location": version,
+                    "digest": digest,
+                    "feature_service": "ranking_v1",
+                    "metrics": {**METRICS, "rankers": rankers},
+                    "training_rows": 1,
+                    "created_at": self.clock(),
+                },
+            )
+        await promote(self.database, version, force=False, reason=None, now=self.clock())
+
+    async def ask(self, **changes: object) -> RankedList:
+        """Ask for the learner of two courses."""
+        whole = {"learner_id": 1, "now": self.clock(), "limit": 5, **changes}
+        async with self.database.reader() as reader:
+            return await Recommender(self.engine, 10.0).recommend(reader, RecommendationRequest(**whole))  # type: ignore[arg-type]  # As given.
+
+
+@pytest_asyncio.fixture
+async def setting(database: Database, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Setting]:
+    """The simulated courses in the database, a learner of two of them, and no release."""
+    await add_topics(database, {100: None, 101: None, **PARENTS})
+    courses = simulated_courses()
+    for course_id, topics in zip(courses["course_id"].tolist(), courses["topic_ids"].tolist(), strict=True):
+        await add_course(database, course_id, on=topics)
+    await add_learner(database, 1, taken=[40, 100], until=NOW - timedelta(days=1))
+    matrices, stored = Matrices(matrix()), Stored()
+    holder = ReleaseHolder(database, tmp_path / "models")
+    engine = RankingEngine(database, holder, matrices, stored, SETTINGS)
+    yield Setting(database, tmp_path / "models", matrices, stored, engine, clock)
+    engine.close()
+
+
+async def test_a_release_that_goes_live_is_followed(setting: Setting) -> None:
+    """No release: popularity. After the first, and after the next, its version answers."""
+    await setting.engine.refresh()
+    ranked = await setting.ask()
+    assert (Strategy.POPULARITY, "unready: no model is loaded") == (ranked.strategy, ranked.fallback_cause)
+    for version, ndcg in (("v1", 0.2), ("v2", 0.3)):
+        await setting.publish(version, ndcg)
+        await setting.engine.refresh()
+        ranked = await setting.ask()
+        assert (Strategy.MODEL, version) == (ranked.strategy, ranked.model_version)
+        assert 5 == len(ranked.courses)
+        assert version == setting.engine.version
+
+
+async def test_a_course_just_taken_is_gone_from_the_next_answer(setting: Setting) -> None:
+    """The history is read for each answer, whatever the features know."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    first = (await setting.ask()).courses[0].course_id
+    await add_learner(setting.database, 2, taken=[40, 100, first], until=NOW - timedelta(minutes=1))
+    assert first not in [course.course_id for course in (await setting.ask(learner_id=2)).courses]
+
+
+async def test_chosen_topics_are_reasons_of_the_model_too(setting: Setting) -> None:
+    """A course on a topic below a chosen one says that it matches."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    await add_preferences(setting.database, 1, on=[100, 101])
+    reasons = [reason for course in (await setting.ask()).courses for reason in course.reasons]
+    assert {100, 101} & {reason.topic_id for reason in reasons}
+
+
+async def test_a_damaged_release_is_refused_and_the_old_one_stays(
+    setting: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A live release whose files do not have their digests is logged once and never answers."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    await setting.publish("v2", 0.3)
+    (setting.models_dir / "v2" / RANKER).write_bytes(b"")
+    await setting.engine.refresh()
+    await setting.engine.refresh()
+    assert "v1" == (await setting.ask()).model_version
+    assert 1 == len([record for record in caplog.records if "refused" in record.message])
+
+
+async def test_features_that_do_not_fit_are_refused_and_the_old_ones_stay(setting: Setting) -> None:
+    """After a feature view lost a column, the release goes on with the matrix that it fits."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    setting.matrices.current = matrix(names=("course_first_enrolled_at", "renamed", "course_enrollments_30d"))
+    await setting.engine.refresh()
+    ranked = await setting.ask()
+    assert (Strategy.MODEL, "v1") == (ranked.strategy, ranked.model_version)
+
+
+async def test_stale_features_do_not_rank(setting: Setting) -> None:
+    """Features older than the setting allows give way to popularity, which says why."""
+    await setting.publish("v1", 0.2)
+    setting.matrices.current = replace(matrix(), features_as_of=setting.clock() - timedelta(days=2))
+    await setting.engine.refresh()
+    ranked = await setting.ask()
+    assert Strategy.POPULARITY is ranked.strategy
+    assert "stale" in (ranked.fallback_cause or "")
+
+
+async def test_without_learner_features_the_next_strategy_answers(setting: Setting) -> None:
+    """The online store being away is told as the cause."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    setting.stored.failure = UnavailableError("The online store cannot be reached.")
+    ranked = await setting.ask()
+    assert "unavailable: The online store cannot be reached." == ranked.fallback_cause
+
+
+async def test_whoever_asks_before_there_is_a_model_is_told(setting: Setting) -> None:
+    """Asked directly, an engine without a model is unavailable."""
+    request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=1)
+    with pytest.raises(UnavailableError, match="No model"):
+        await setting.engine.rank(request, [], None)
+
+
+async def test_watching_goes_on_after_a_failure(setting: Setting) -> None:
+    """A look that fails is logged, and the next one finds the release."""
+    broken = True
+
+    async def refresh_if_newer() -> None:
+        nonlocal broken
+        if broken:
+            broken = False
+            raise ConnectionError
+
+    setting.matrices.refresh_if_newer = refresh_if_newer  # type: ignore[method-assign]  # The outage of this test.
+    await setting.publish("v1", 0.2)
+    watching = asyncio.create_task(setting.engine.watch())
+    async with asyncio.timeout(20):
+        while setting.engine.version is None:  # noqa: ASYNC110 - the engine has no event for it.
+            await asyncio.sleep(0.01)
+    watching.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+    assert not broken
