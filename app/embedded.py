@@ -49,6 +49,8 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
     _refuse_other_version(folder)
 
     def start() -> str:
+        # The package would hand out the server of an earlier call even if it was killed since.
+        postgres_server.PostgresServer._instances.pop(folder, None)  # noqa: SLF001 - it has no public way.
         try:
             server = postgres_server.get_server(folder, cleanup_mode=None)
         except (subprocess.SubprocessError, AssertionError, OSError) as error:
@@ -58,8 +60,6 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
         return str(server.get_uri())
 
     def stop() -> None:
-        # The package remembers the server; forgetting it lets the same process start it again.
-        postgres_server.PostgresServer._instances.pop(folder, None)  # noqa: SLF001 - it has no public way.
         _stop(_first_line(folder / "postmaster.pid"), signal.SIGINT)
 
     with _shared(folder, start, stop) as url:

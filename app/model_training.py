@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.wiring import Platform
 from core.clock import Clock
 from core.errors import InputError
 from database.queries import releases as queries
@@ -18,7 +21,7 @@ from database.tables.models import ReleaseStatus
 from security.audit import DONE, Subject, record
 from training.dataset import PointInTimeFeatures
 from training.evaluate import Evaluation
-from training.history import LearningHistory
+from training.history import LearningHistory, load_history
 from training.release import Report, TrainingOptions, judge, save, train
 from training.split import Protocol
 
@@ -53,6 +56,27 @@ class TrainingOutcome:
     version: str
     evaluation: Evaluation
     live: bool
+
+
+@asynccontextmanager
+async def training_data(parts: Platform, service: str) -> AsyncIterator[TrainingData]:
+    """Open the lake and the feature store of a platform and read the log.
+
+    Raises:
+        InputError: recommendations are off, nothing was exported yet, or there is no such feature service.
+    """
+    if parts.redis_url is None:
+        raise InputError("Models need the feature store: set WAYMARK_RECOMMENDATIONS=on.")
+    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - it imports Feast, which takes seconds.
+    from training.pointintime import FeastFeatures  # noqa: PLC0415 - as above.
+
+    places = FeaturePlaces(parts.data_dir, parts.redis_url)
+    contents = places.lake.contents()
+    parents = await topic_parents(parts.database)
+    history = await asyncio.to_thread(load_history, places.lake, parents)
+    store = await asyncio.to_thread(places.store)
+    features = await asyncio.to_thread(FeastFeatures, store, service)
+    yield TrainingData(history, features, service, contents.fingerprint)
 
 
 async def topic_parents(database: Database) -> dict[int, int]:

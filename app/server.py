@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.settings import Recommendations
 from resolvers.context import Services
 from security.encryption import Cipher
-from security.keys import load_or_create_key_ring
+from security.keys import load_or_create_key_ring, refuse_missing_keys
 from security.passwords import Passwords
 from security.tokens import Tokens
 from serving.recommender import Model, Recommender
@@ -62,13 +62,16 @@ def claim_port(host: str, port: int) -> socket.socket:
     return claimed
 
 
-def services(parts: Platform, recommender: Recommender) -> Services:
+async def services(parts: Platform, recommender: Recommender) -> Services:
     """Return what resolvers use.
 
     Raises:
-        InputError: the key file cannot be used.
+        InputError: the key file cannot be used, or is not the one that belongs with the database.
+        UnavailableError: PostgreSQL cannot be reached.
     """
     ring = load_or_create_key_ring(parts.key_file)
+    async with parts.database.reader() as reader:
+        await refuse_missing_keys(ring, reader)
     security = parts.settings.security
     return Services(
         cipher=Cipher(ring),
@@ -100,7 +103,7 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
     """
     async with ranking(parts) as ranked:
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
-        app = build_app(parts, services(parts, recommender), ranked.status)
+        app = build_app(parts, await services(parts, recommender), ranked.status)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_DRAIN_SECONDS
         )

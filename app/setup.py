@@ -50,7 +50,7 @@ async def _fill(parts: Platform, say: Say) -> None:
     if state.courses == 0:
         say("Platform: empty; simulating courses and learners for a demonstration ...")
         filled = await fill_demonstration(parts.database, parts.clock)
-        await demonstration.create_account(parts, services(parts, Recommender(None, 1.0)))
+        await demonstration.create_account(parts, await services(parts, Recommender(None, 1.0)))
         say(f"Platform: {filled.courses:,} courses and {filled.enrollments:,} enrollments, all of them simulated.")
         return
     say(f"Platform: {state.courses:,} courses" + (" (simulated)." if state.simulated else "."))

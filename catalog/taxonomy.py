@@ -98,7 +98,11 @@ def topic_path(*segments: str, names: tuple[str, ...] | None = None) -> TopicPat
 
 def normalize(segment: str) -> str:
     """Return a segment in its one spelling: lower case, words joined by hyphens, `&` as `and`, synonyms resolved."""
-    text = unicodedata.normalize("NFKC", segment).casefold().replace("&", " and ")
+    text = segment
+    # Folding may undo the normal form, and the other way round; the second time settles it.
+    for _ in range(2):
+        text = unicodedata.normalize("NFKC", text.casefold())
+    text = text.replace("&", " and ")
     words = "-".join(word for word in _NOT_A_WORD.split(text) if word)
     return SYNONYMS.get(words, words)
 

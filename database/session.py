@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import orjson
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import InputError, UnavailableError
@@ -24,7 +25,14 @@ from database.statements import Statement
 RowT = TypeVar("RowT", bound=Row)
 RawConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
 
-_OUTAGES = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+_OUTAGES = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
 
 
 class Reader:
@@ -37,8 +45,9 @@ class Reader:
         statements: how many statements were executed.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Any]) -> None:
+    def __init__(self, pool: asyncpg.Pool[Any], patience: float) -> None:
         self._pool = pool
+        self._patience = patience
         self._lease: RawConnection | None = None
         self._turn = asyncio.Lock()
         self.statements = 0
@@ -52,9 +61,15 @@ class Reader:
         async with self._turn:
             connection = await self._connection()
             self.statements += 1
-            rows: list[RowT] = await connection.fetch(
-                statement.sql, *statement.arguments(values), record_class=statement.row
-            )
+            try:
+                rows: list[RowT] = await connection.fetch(
+                    statement.sql, *statement.arguments(values), record_class=statement.row
+                )
+            except (*_OUTAGES, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                # A connection that breaks while a statement is sent is told in more than one way.
+                if isinstance(error, _OUTAGES) or connection.is_closed():
+                    raise UnavailableError("PostgreSQL went away.") from error
+                raise
             return rows
 
     async def fetch_first(self, statement: Statement[RowT], **values: Any) -> RowT | None:
@@ -65,7 +80,7 @@ class Reader:
     async def _connection(self) -> RawConnection:
         if self._lease is None:
             try:
-                self._lease = await self._pool.acquire()
+                self._lease = await self._pool.acquire(timeout=self._patience)
             except (*_OUTAGES, TimeoutError) as error:
                 raise UnavailableError("PostgreSQL cannot be reached.") from error
         return self._lease
@@ -81,14 +96,15 @@ class Reader:
 class Database:
     """PostgreSQL as the rest of the house sees it: readers, transactions, and nothing else."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], engine: AsyncEngine) -> None:
+    def __init__(self, pool: asyncpg.Pool[Any], engine: AsyncEngine, patience: float) -> None:
         self._pool = pool
         self._engine = engine
+        self._patience = patience
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
         """Lease one connection, at the first statement, for the length of the block."""
-        reader = Reader(self._pool)
+        reader = Reader(self._pool, self._patience)
         try:
             yield reader
         finally:
@@ -108,6 +124,10 @@ class Database:
         try:
             async with connection.begin():
                 yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error.orig, _OUTAGES):
+                raise UnavailableError("PostgreSQL went away.") from error
+            raise
         finally:
             await connection.close()
 
@@ -153,12 +173,14 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         max_overflow=0,
         pool_timeout=settings.connect_timeout,
         pool_pre_ping=True,
+        # What a failed statement was given may be personal, and its message goes to the log.
+        hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={"server_settings": limits, "timeout": settings.connect_timeout},
     )
     try:
-        yield Database(pool, engine)
+        yield Database(pool, engine, settings.connect_timeout)
     finally:
         await engine.dispose()
         await pool.close()

@@ -48,9 +48,9 @@ def clock() -> ManualClock:
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """The URL of an empty, migrated database of this test's own."""
     name = f"test_{uuid4().hex}"
-    await _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield database_named(postgres_url, name)
-    await _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    await administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest_asyncio.fixture
@@ -67,14 +67,15 @@ def database_named(url: str, name: str) -> str:
 
 async def _create_template(url: str) -> None:
     # A test database need not survive a power cut.
-    await _administer(url, "ALTER SYSTEM SET fsync = off")
-    await _administer(url, "SELECT pg_reload_conf()")
-    await _administer(url, f"CREATE DATABASE {TEMPLATE}")
+    await administer(url, "ALTER SYSTEM SET fsync = off")
+    await administer(url, "SELECT pg_reload_conf()")
+    await administer(url, f"CREATE DATABASE {TEMPLATE}")
     async with open_database(database_named(url, TEMPLATE)) as database:
         await migrate(database)
 
 
-async def _administer(url: str, statement: str) -> None:
+async def administer(url: str, statement: str) -> None:
+    """Execute a statement outside any transaction."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)

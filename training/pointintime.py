@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -94,9 +95,12 @@ class FeastFeatures:
                 _ROW: np.arange(len(ids)),
             }
         )
-        job = self._store.get_historical_features(entity_df=frame, features=self._references[entity])
+        with warnings.catch_warnings():
+            # ibis 12 calls a method of DuckDB that DuckDB 2 has renamed.
+            warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
+            joined = self._store.get_historical_features(frame, self._references[entity]).to_df()
         # No offline store keeps the order of its rows.
-        joined = job.to_df().set_index(_ROW).loc[np.arange(len(ids))]
+        joined = joined.set_index(_ROW).loc[np.arange(len(ids))]
         return np.stack([pd.to_numeric(joined[name]).to_numpy(np.float32, na_value=np.nan) for name in names], axis=1)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from catalog.importing import SIMULATED, load_courses, load_enrollments, record_import, transaction
 from catalog.problems import Parsed
-from catalog.simulation.courses import simulate_courses
+from catalog.records import EnrollmentRecord
+from catalog.simulation.courses import SimulatedCourse, simulate_courses
 from catalog.simulation.learners import learner_key, simulate_enrollments
 from core.clock import Clock
 from core.errors import InputError
@@ -40,6 +41,16 @@ class DemonstrationLearner:
 
 
 @dataclass(frozen=True, slots=True)
+class Simulation:
+    """Simulated courses, and the history of simulated learners in them, in the order of time."""
+
+    start: datetime
+    end: datetime
+    courses: list[SimulatedCourse]
+    history: list[EnrollmentRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class Demonstration:
     """What the platform was filled with."""
 
@@ -55,10 +66,17 @@ def demonstration_learner() -> DemonstrationLearner:
     return DemonstrationLearner("demo@waymark.example", "Demo Learner (simulated)", SIMULATED, learner_key(1163))
 
 
+def simulate(now: datetime, learners: int = LEARNERS) -> Simulation:
+    """Return the same platform every time, except that its history ends with the last midnight (UTC) before `now`."""
+    end = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = end - timedelta(days=_DAYS)
+    rng = np.random.default_rng(_SEED)
+    courses = simulate_courses(start, end, rng)
+    return Simulation(start, end, courses, simulate_enrollments(courses, learners, start, end, rng))
+
+
 async def fill_demonstration(database: Database, clock: Clock, learners: int = LEARNERS) -> Demonstration:
     """Fill an empty platform with about 400 simulated courses and 18 months of simulated history.
-
-    It is the same on every platform, except that the history ends with the last midnight (UTC) before `clock`.
 
     Args:
         database: a platform without courses.
@@ -70,17 +88,15 @@ async def fill_demonstration(database: Database, clock: Clock, learners: int = L
         UnavailableError: PostgreSQL failed; nothing was changed.
     """
     now = clock()
-    end = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    start = end - timedelta(days=_DAYS)
     async with transaction(database) as connection:
         if await course_imports.count_courses(connection):
             raise InputError("This platform has courses already; the demonstration only fills an empty one.")
-        rng = np.random.default_rng(_SEED)
-        courses = simulate_courses(start, end, rng)
-        history = simulate_enrollments(courses, learners, start, end, rng)
-        added = await load_courses(connection, (Parsed(course.record) for course in courses), source=SIMULATED, now=now)
+        simulated = simulate(now, learners)
+        added = await load_courses(
+            connection, (Parsed(course.record) for course in simulated.courses), source=SIMULATED, now=now
+        )
         taken = await load_enrollments(
-            connection, (Parsed(enrollment) for enrollment in history), source=SIMULATED, now=now
+            connection, (Parsed(enrollment) for enrollment in simulated.history), source=SIMULATED, now=now
         )
         await imports.label_simulated(connection, PLATFORM_NAME)
         counts: dict[str, int | str] = {
@@ -90,4 +106,4 @@ async def fill_demonstration(database: Database, clock: Clock, learners: int = L
             "seed": _SEED,
         }
         await record_import(connection, "demo", SIMULATED, counts, now)
-    return Demonstration(added.new, taken.learners, taken.new, start, end)
+    return Demonstration(added.new, taken.learners, taken.new, simulated.start, simulated.end)

@@ -59,7 +59,7 @@ class GraphQLClient:
 async def client(platform_parts: Platform) -> AsyncIterator[GraphQLClient]:
     """A client of an application on an empty platform without recommendations."""
     recommender = Recommender(None, platform_parts.settings.ranking.deadline)
-    app = build_app(platform_parts, services(platform_parts, recommender), lambda: {"status": "off"})
+    app = build_app(platform_parts, await services(platform_parts, recommender), lambda: {"status": "off"})
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://waymark.test") as http:
         yield GraphQLClient(http)

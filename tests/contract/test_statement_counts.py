@@ -41,7 +41,7 @@ class CountingDatabase(Database):
 @pytest.fixture
 def counting(catalog: Database) -> CountingDatabase:
     """The small catalog, counted."""
-    counting = CountingDatabase(catalog._pool, catalog._engine)
+    counting = CountingDatabase(catalog._pool, catalog._engine, catalog._patience)
     counting.counts = []
     return counting
 
@@ -53,7 +53,7 @@ async def counted(
     """A client of an application on the counted catalog."""
     parts = Platform(settings, clock, settings.data_dir, database_url, counting, None)
     recommender = Recommender(None, 0.25)
-    app = build_app(parts, services(parts, recommender), dict)
+    app = build_app(parts, await services(parts, recommender), dict)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://waymark.test") as http:
         yield GraphQLClient(http)
 

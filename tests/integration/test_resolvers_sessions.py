@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from core.clock import ManualClock
 from core.errors import CommandError, DecryptionError, UnauthenticatedError, UserErrorCode
@@ -292,6 +293,16 @@ async def test_without_its_audit_row_nothing_is_done(stranger: Context) -> None:
         await sessions.sign_up(stranger, SignUp(EMAIL, PASSWORD, NAME))
     assert stranger.identity is None
     assert [0, 0, 0] == [await count(stranger.database, name) for name in ("accounts", "learners", "sessions")]
+
+
+async def test_failed_statement_does_not_tell_its_values(stranger: Context) -> None:
+    """What goes to the log when an insert fails holds neither the password's hash nor the envelopes."""
+    async with stranger.database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE accounts RENAME COLUMN roles TO gone"))
+    with pytest.raises(DBAPIError) as error:
+        await sessions.sign_up(stranger, SignUp(EMAIL, PASSWORD, NAME))
+    assert "accounts" in str(error.value)
+    assert "argon2id" not in str(error.value)
 
 
 async def test_row_changed_outside_is_noticed(learner: Context) -> None:

@@ -19,7 +19,7 @@ def row(learner: str = "1f100d89", course: str = "7", moment: str = "2017-03-01T
     return SourceRow(5, dict(zip(COLUMNS, (learner, course, moment), strict=True)))
 
 
-@given(st.datetimes(datetime(1990, 1, 2), datetime(2026, 3, 1), timezones=ZONES))
+@given(st.datetimes((EARLIEST + 2 * TOLERANCE).replace(tzinfo=None), NOW.replace(tzinfo=None), timezones=ZONES))
 def test_moment_of_any_zone_is_kept_in_utc(moment: datetime) -> None:
     """An ISO 8601 moment with a zone is the same moment afterwards, in UTC."""
     record = parse(row(moment=moment.isoformat()), NOW).record

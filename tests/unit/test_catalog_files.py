@@ -57,11 +57,13 @@ def test_any_bytes_are_rows_or_an_input_error(tmp_path_factory: pytest.TempPathF
     try:
         rows = read(path)
     except InputError as error:
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        said = str(error)
+        rows = []
     else:
-        assert rows
-        assert all(isinstance(row, RowError) or set(row.values) == set(COLUMNS) for row in rows)
+        said = str(path)
+    assert said.startswith(str(path))
+    assert "\n" not in said
+    assert all(isinstance(row, RowError) or set(row.values) == set(COLUMNS) for row in rows)
 
 
 def test_columns_may_stand_in_any_order_after_a_byte_order_mark(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""The import commands and the demonstration, as a person types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import catalog, demo, events
+from core.errors import InputError
+
+COURSES = (
+    "course_id,slug,title,categories,concepts,level,language,audience\n11,logic,Logic,academics,Logic,all,english,\n"
+)
+ENROLLMENTS = "learner_id,course_id,enrolled_at\naa,11,2017-03-01T09:30:00Z\naa,12,2017-03-01T09:30:00Z\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with both files; commands find the test's own database, and data in `data`."""
+    monkeypatch.setenv("WAYMARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("WAYMARK_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "courses.csv").write_text(COURSES, encoding="utf-8")
+    (tmp_path / "history.csv").write_text(ENROLLMENTS, encoding="utf-8")
+    return tmp_path
+
+
+def test_import_commands_print_what_they_did(folder: Path) -> None:
+    """Counts, rejections and the place of the report are printed; a second run says that nothing changed."""
+    runner = CliRunner()
+    courses = runner.invoke(catalog.app, ["import", "--format", "udemy", str(folder / "courses.csv")])
+    assert (0, None) == (courses.exit_code, courses.exception)
+    assert "courses of the source udemy" in courses.stdout
+    history = runner.invoke(events.app, ["import", str(folder / "history.csv")])
+    assert 0 == history.exit_code
+    assert "rejected: unknown_course (1)" in history.stdout
+    assert "line 3, course_id: the catalog has no course 12 of the source udemy" in history.stdout
+    report = folder / "data/imports/history.csv.report.csv"
+    assert str(report) in history.stdout
+    assert 2 == len(report.read_text(encoding="utf-8").splitlines())
+    again = runner.invoke(events.app, ["import", str(folder / "history.csv"), "--report", str(folder / "again.csv")])
+    assert "Nothing changed." in again.stdout
+    assert (folder / "again.csv").exists()
+
+
+def test_wrong_input_is_an_error_for_one_line(folder: Path) -> None:
+    """Commands raise what the command line prints as one line and exits 1 for."""
+    runner = CliRunner()
+    missing = runner.invoke(catalog.app, ["import", str(folder / "absent.csv")])
+    assert isinstance(missing.exception, InputError)
+    strict = runner.invoke(events.app, ["import", str(folder / "history.csv"), "--strict"])
+    assert isinstance(strict.exception, InputError)
+
+
+def test_demo_fills_an_empty_platform_and_says_that_it_is_invented(folder: Path) -> None:
+    """The command names the platform as simulated; the second run is refused."""
+    runner = CliRunner()
+    filled = runner.invoke(demo.app, ["--data-dir", str(folder / "other")])
+    assert 0 == filled.exit_code, filled.exception
+    assert "Waymark demonstration (simulated): 399 courses, 3,000 learners" in filled.stdout
+    refused = runner.invoke(demo.app, [])
+    assert isinstance(refused.exception, InputError)

@@ -1,0 +1,429 @@
+"""Imports into real PostgreSQL: what they change, what they refuse, and that they do it in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from catalog.importing import import_courses, import_enrollments, load_courses, transaction
+from catalog.problems import Parsed
+from catalog.records import CourseRecord
+from catalog.reports import ImportSummary
+from core.clock import ManualClock
+from core.errors import InputError, UnavailableError
+from database.session import Database
+from database.tables.courses import CourseLevel
+
+COURSES = """course_id,slug,title,categories,concepts,level,language,audience
+11,logic,Logic,academics|math-and-science,Logic|Proof,beginner,english,
+12,excel,"Excel,
+the second",business|other,Excel,esperto,spanish,Clerks
+13,posters,Posters,design|other,,,klingon,
+"""
+ENROLLMENTS = """learner_id,course_id,enrolled_at
+aa,11,2017-03-01T09:30:00Z
+aa,12,2017-03-02T09:30:00+02:00
+bb,11,2016-03-01T09:30:00Z
+"""
+EVERYTHING = ("courses", "topics", "skills", "learners", "enrollments", "events", "course_statistics", "audit_log")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with both files."""
+    (tmp_path / "courses.csv").write_text(COURSES, encoding="utf-8")
+    (tmp_path / "history.csv.gz").write_bytes(gzip.compress(ENROLLMENTS.encode()))
+    return tmp_path
+
+
+async def rows(database: Database, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    async with database.transaction() as connection:
+        return [tuple(row) for row in await connection.execute(text(query))]
+
+
+async def counts(database: Database) -> dict[str, int]:
+    """Return how many rows each table has that an import may write."""
+    return {table: (await rows(database, f"SELECT count(*) FROM {table}"))[0][0] for table in EVERYTHING}  # noqa: S608 - names of our own.
+
+
+def outcome(summary: ImportSummary) -> tuple[int, int, int, int, int]:
+    """Return the counts that every row of a file is in exactly one of, after how many were read."""
+    return summary.read, summary.new, summary.updated, summary.unchanged, summary.rejected
+
+
+async def test_courses_arrive_with_topics_skills_and_counters(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """Every column lands where docs/imports.md says; what a table does not know is loaded with a warning."""
+    summary = await import_courses(database, clock, folder / "courses.csv")
+    assert (3, 3, 0, 0, 0) == outcome(summary)
+    assert {"unknown_level", "unknown_language", "no_skills"} == {rule for _, rule, _ in summary.rules}
+    assert 3 == summary.warnings
+    assert [
+        ("udemy", "11", "logic", "Logic", "BEGINNER", "en", "PUBLISHED", clock.now, 1),
+        ("udemy", "12", "excel", "Excel, the second", "ADVANCED", "es", "PUBLISHED", clock.now, 1),
+        ("udemy", "13", "posters", "Posters", "ALL_LEVELS", "und", "PUBLISHED", clock.now, 1),
+    ] == await rows(
+        database,
+        "SELECT source, source_id, slug, title, level, language, status, published_at, version FROM courses "
+        "ORDER BY id",
+    )
+    assert [
+        ("logic", "academics/math-and-science", "Math & Science", "Academics"),
+        ("excel", "business/other", "Business: Other", "Business"),
+        ("posters", "design/other", "Design: Other", "Design"),
+    ] == await rows(
+        database,
+        "SELECT c.slug, t.slug, t.name, p.name FROM courses c JOIN course_topics r ON r.course_id = c.id "
+        "JOIN topics t ON t.id = r.topic_id JOIN topics p ON p.id = t.parent_id ORDER BY c.id",
+    )
+    assert [("logic", "Logic"), ("logic", "Proof"), ("excel", "Excel")] == await rows(
+        database,
+        "SELECT c.slug, s.name FROM courses c JOIN course_skills r ON r.course_id = c.id "
+        "JOIN skills s ON s.id = r.skill_id ORDER BY c.id, r.position",
+    )
+    assert [(3, 0)] == await rows(database, "SELECT count(*), sum(enrollment_count) FROM course_statistics")
+
+
+async def test_history_arrives_with_learners_events_and_counters(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """Each enrollment has its event, counts once, and cannot be older than its course's publication."""
+    await import_courses(database, clock, folder / "courses.csv")
+    clock.now += timedelta(hours=1)
+    summary = await import_enrollments(database, clock, folder / "history.csv.gz")
+    assert (3, 3, 0, 0, 0) == outcome(summary)
+    assert 2 == summary.learners
+    assert [("aa",), ("bb",)] == await rows(database, "SELECT source_id FROM learners ORDER BY id")
+    first, second, third = (
+        datetime(2016, 3, 1, 9, 30, tzinfo=UTC),
+        datetime(2017, 3, 1, 9, 30, tzinfo=UTC),
+        datetime(2017, 3, 2, 7, 30, tzinfo=UTC),
+    )
+    assert [
+        ("enrolled", "bb", "logic", first, clock.now),
+        ("enrolled", "aa", "logic", second, clock.now),
+        ("enrolled", "aa", "excel", third, clock.now),
+    ] == await rows(
+        database,
+        "SELECT e.kind, l.source_id, c.slug, e.occurred_at, e.recorded_at FROM events e "
+        "JOIN learners l ON l.id = e.learner_id JOIN courses c ON c.id = e.course_id ORDER BY e.id",
+    )
+    assert [(3, "ACTIVE")] == await rows(database, "SELECT count(*), min(status) FROM enrollments")
+    published = clock.now - timedelta(hours=1)
+    assert [("logic", 2, first, 2), ("excel", 1, third, 2), ("posters", 0, published, 1)] == await rows(
+        database,
+        "SELECT slug, enrollment_count, published_at, version FROM courses JOIN course_statistics ON course_id = id "
+        "ORDER BY id",
+    )
+
+
+async def test_second_import_changes_nothing_and_says_so(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Rows, versions and moments stay; only the audit trail grows."""
+    before: list[object] = []
+    for turn in range(2):
+        courses = await import_courses(database, clock, folder / "courses.csv")
+        history = await import_enrollments(database, clock, folder / "history.csv.gz")
+        expected = (3, 0, 0, 3, 0) if turn else (3, 3, 0, 0, 0)
+        assert expected == outcome(courses) == outcome(history)
+        assert (0 if turn else 2) == history.learners
+        state: list[object] = [
+            {**await counts(database), "audit_log": 0},
+            await rows(database, "SELECT id, version, updated_at, published_at FROM courses ORDER BY id"),
+            await rows(database, "SELECT course_id, enrollment_count FROM course_statistics ORDER BY 1"),
+        ]
+        assert before in ([], state)
+        before = state
+        clock.now += timedelta(days=1)
+    audited = await rows(database, "SELECT action, subject_id, details->>'unchanged' FROM audit_log ORDER BY id")
+    assert [
+        ("catalog.import", "udemy", "0"),
+        ("events.import", "udemy", "0"),
+        ("catalog.import", "udemy", "3"),
+        ("events.import", "udemy", "3"),
+    ] == audited
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Logic,academics", "Logic II,academics"),
+        ("11,logic", "11,logic-2"),
+        ("math-and-science", "social-science"),
+        ("Logic|Proof", "Proof|Logic"),
+        ("Proof,beginner", "Proof,intermediate"),
+    ],
+)
+async def test_changed_course_is_updated_and_no_other(
+    database: Database, clock: ManualClock, folder: Path, old: str, new: str
+) -> None:
+    """One change of any column is one update: version and moment of that course, and what changed."""
+    await import_courses(database, clock, folder / "courses.csv")
+    (folder / "courses.csv").write_text(COURSES.replace(old, new), encoding="utf-8")
+    clock.now += timedelta(days=1)
+    assert (3, 0, 1, 2, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+    assert [("11", 2, clock.now)] == await rows(
+        database, "SELECT source_id, version, updated_at FROM courses WHERE version > 1"
+    )
+    assert (3, 0, 0, 3, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+
+
+async def test_what_the_file_does_not_say_stays(database: Database, clock: ManualClock, folder: Path) -> None:
+    """A summary and a duration from elsewhere survive an update."""
+    await import_courses(database, clock, folder / "courses.csv")
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE courses SET summary = 'Short', duration_minutes = 90"))
+    (folder / "courses.csv").write_text(COURSES.replace("Logic,academics", "Logic II,academics"), encoding="utf-8")
+    assert (3, 0, 1, 2, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+    assert [("Short", 90)] == await rows(database, "SELECT DISTINCT summary, duration_minutes FROM courses")
+
+
+async def test_bad_rows_are_reported_by_line_and_good_ones_load(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """The report names physical lines, columns and reasons, in order; duplicates lose against the first line."""
+    content = COURSES + (
+        "11,logic-again,Logic,academics,,all,en,\n"
+        "14,logic,Another,academics,,all,en,\n"
+        "15,,No slug,academics,,all,en,\n"
+        "16,short\n"
+        '17,quoted,"Title" x,academics,,all,en,\n'
+        "18,twin,EXCEL,academics,Excel,all,en,\n"
+        "19,twin-2,excel,academics,Excel,all,en,\n"
+    )
+    (folder / "courses.csv").write_text(content, encoding="utf-8")
+    report = folder / "reports/courses.csv"
+    summary = await import_courses(database, clock, folder / "courses.csv", report=report)
+    assert (10, 5, 0, 0, 5) == outcome(summary)
+    with report.open(encoding="utf-8", newline="") as file:
+        header, *reported = list(csv.reader(file))
+    assert ["line", "column", "severity", "rule", "reason"] == header
+    assert [
+        ["6", "course_id", "rejected", "duplicate_id"],
+        ["7", "slug", "rejected", "duplicate_slug"],
+        ["8", "slug", "rejected", "missing_slug"],
+        ["9", "", "rejected", "malformed_row"],
+        ["10", "", "rejected", "malformed_row"],
+    ] == [line[:4] for line in reported if line[2] == "rejected"]
+    assert ["the id is already on line 2", "the slug is already on line 2"] == [
+        line[4] for line in reported if line[3] in {"duplicate_id", "duplicate_slug"}
+    ]
+    assert ["12"] == [line[0] for line in reported if line[3] == "duplicate_title"]
+    assert sorted(int(line[0]) for line in reported) == [int(line[0]) for line in reported]
+    assert [6, 7, 8, 9, 10] == [problem.line for problem in summary.rejections]
+    assert not list(report.parent.glob("*.partial"))
+
+
+async def test_slug_of_another_course_of_the_platform_is_refused(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """Sources never overwrite each other."""
+    await import_courses(database, clock, folder / "courses.csv", source="elsewhere")
+    (folder / "courses.csv").write_text(COURSES + "14,free,Free,design,X,all,en,\n", encoding="utf-8")
+    summary = await import_courses(database, clock, folder / "courses.csv")
+    assert (4, 1, 0, 0, 3) == outcome(summary)
+    assert {"taken_slug"} == {rule for severity, rule, _ in summary.rules if severity == "rejected"}
+
+
+async def test_bad_history_is_reported_and_the_rest_loads(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Unknown courses and repeated rows are rejected, and a stored moment is never rewritten."""
+    await import_courses(database, clock, folder / "courses.csv")
+    await import_enrollments(database, clock, folder / "history.csv.gz")
+    path = folder / "more.csv"
+    path.write_text(
+        "course_id,learner_id,enrolled_at\n"
+        "99,aa,2017-03-01T09:30:00Z\n"
+        "13,aa,2017-04-01T09:30:00Z\n"
+        "13,aa,2017-05-01T09:30:00Z\n"
+        "11,aa,2011-03-01T09:30:00Z\n"
+        "11,aa@example.org,2017-03-01T09:30:00Z\n",
+        encoding="utf-8",
+    )
+    report = folder / "report.csv"
+    summary = await import_enrollments(database, clock, path, report=report)
+    assert (5, 1, 0, 1, 3) == outcome(summary)
+    assert [
+        "line,column,severity,rule",
+        "2,course_id,rejected,unknown_course",
+        "4,,rejected,duplicate_enrollment",
+        "5,enrolled_at,warning,other_moment",
+        "6,learner_id,rejected,malformed_learner",
+    ] == [",".join(line.split(",")[:4]) for line in report.read_text(encoding="utf-8").splitlines()]
+    assert "example.org" not in report.read_text(encoding="utf-8")
+    assert [(4, 4)] == await rows(database, "SELECT count(*), (SELECT count(*) FROM enrollments) FROM events")
+
+
+async def test_strict_import_refuses_the_whole_file(database: Database, clock: ManualClock, folder: Path) -> None:
+    """One rejected row rolls everything back; the report is there all the same."""
+    (folder / "courses.csv").write_text(COURSES + "14,,No slug,academics,,all,en,\n", encoding="utf-8")
+    report = folder / "report.csv"
+    with pytest.raises(InputError, match=r"1 of 4 rows would be rejected. First: line 6, slug: is empty"):
+        await import_courses(database, clock, folder / "courses.csv", report=report, strict=True)
+    assert {0} == set((await counts(database)).values())
+    assert "missing_slug" in report.read_text(encoding="utf-8")
+
+
+async def test_file_of_which_nothing_would_be_left_is_refused(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """All rows rejected is a wrong file, not a success."""
+    (folder / "courses.csv").write_text(COURSES.partition("\n")[0] + "\nx,y,z,,,,,\n", encoding="utf-8")
+    with pytest.raises(InputError, match="every row would be rejected"):
+        await import_courses(database, clock, folder / "courses.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"source": "Not A Name"}, "is not a name"),
+        ({"source": "simulated"}, "is for the demonstration alone"),
+        ({"format_name": "xml"}, "no format 'xml'; formats are udemy"),
+        ({"report": Path("/dev/null/report.csv")}, "The report /dev/null/report.csv cannot be written"),
+    ],
+)
+async def test_arguments_that_cannot_be_meant_are_refused(
+    database: Database, clock: ManualClock, folder: Path, arguments: dict[str, Any], said: str
+) -> None:
+    """Each wrong argument gets one clear line, and nothing is changed."""
+    with pytest.raises(InputError, match=said):
+        await import_courses(database, clock, folder / "courses.csv", **arguments)
+    assert {0} == set((await counts(database)).values())
+
+
+async def test_history_without_its_courses_is_refused(database: Database, clock: ManualClock, folder: Path) -> None:
+    """The order of the two imports is told, instead of one rejection a row."""
+    with pytest.raises(InputError, match="waymark catalog import"):
+        await import_enrollments(database, clock, folder / "history.csv.gz")
+
+
+async def test_real_data_is_not_mixed_with_the_simulation(database: Database, clock: ManualClock, folder: Path) -> None:
+    """A platform that is labelled as simulated stays so."""
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE platform SET simulated = true"))
+    with pytest.raises(InputError, match="must not be mixed"):
+        await import_courses(database, clock, folder / "courses.csv")
+    with pytest.raises(InputError, match="must not be mixed"):
+        await import_enrollments(database, clock, folder / "history.csv.gz")
+
+
+@pytest.mark.parametrize("table", ["courses", "course_statistics"])
+async def test_full_disk_rolls_everything_back(
+    database: Database, clock: ManualClock, folder: Path, table: str
+) -> None:
+    """PostgreSQL's own error becomes one line, and no row of any table stays."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "CREATE FUNCTION fill_the_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION "
+                "'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"
+            )
+        )
+        await connection.execute(
+            text(
+                f"CREATE TRIGGER full_disk AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION fill_the_disk()"
+            )
+        )
+    with pytest.raises(UnavailableError, match="nothing was changed: its disk is full"):
+        await import_courses(database, clock, folder / "courses.csv")
+    assert {0} == set((await counts(database)).values())
+
+
+async def test_broken_end_of_a_file_rolls_everything_back(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Rows before the damage do not stay, even when they were copied already."""
+    many = "".join(f"{number},slug-{number},Course,design,X,all,en,\n" for number in range(100, 6_000))
+    (folder / "courses.csv").write_text(f'{COURSES}{many}7,"', encoding="utf-8")
+    with pytest.raises(InputError, match="quoted field that begins in the row of line 5906"):
+        await import_courses(database, clock, folder / "courses.csv")
+    assert {0} == set((await counts(database)).values())
+
+
+async def test_interrupted_import_leaves_nothing(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Ctrl-C in the middle rolls back, and the next import runs."""
+
+    def interrupt(done: int, size: int) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await import_courses(database, clock, folder / "courses.csv", progress=interrupt)
+    assert {0} == set((await counts(database)).values())
+    assert (3, 3, 0, 0, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+
+
+async def test_second_import_at_once_is_told_to_wait(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Two imports never wait for each other's rows."""
+    async with transaction(database) as connection:
+        assert "0" == (await connection.execute(text("SHOW statement_timeout"))).scalar_one()
+        with pytest.raises(InputError, match="Another import is running"):
+            await import_courses(database, clock, folder / "courses.csv")
+
+
+async def test_failure_of_the_driver_is_told_like_any_other(database: Database) -> None:
+    """An error of COPY does not pass through SQLAlchemy, and is one line all the same."""
+
+    async def fail() -> None:
+        async with transaction(database) as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.execute("SELECT 1 / 0")
+
+    with pytest.raises(UnavailableError, match="nothing was changed: division by zero"):
+        await fail()
+
+
+def record(number: int, **changes: Any) -> Parsed[CourseRecord]:
+    """Return a course as a richer format would have it."""
+    values: dict[str, Any] = {
+        "line": number,
+        "source_id": str(number),
+        "slug": f"course-{number}",
+        "title": f"Course {number}",
+        "level": CourseLevel.BEGINNER,
+        "language": "en",
+        "topics": (),
+        "skills": (),
+        "instructors": ("Ada", "Basil"),
+        "prerequisites": (),
+        "summary": "Short.",
+        "duration_minutes": 60,
+        "published_at": datetime(2025, 1, 1, tzinfo=UTC),
+    }
+    return Parsed(CourseRecord(**{**values, **changes}))
+
+
+async def test_richer_sources_bring_instructors_and_prerequisites(database: Database, clock: ManualClock) -> None:
+    """Both are linked, replaced when they change, and a prerequisite that leads nowhere is left out with a warning."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {},
+        {"prerequisites": ("1",)},
+        {"instructors": ("Basil", "Ada", "Ada")},
+        {"duration_minutes": 61},
+        {"published_at": datetime(2024, 1, 1, tzinfo=UTC)},
+        {"summary": "Long."},
+    ]
+    found = []
+    for change in changes:
+        async with transaction(database) as connection:
+            courses = [record(1), record(2, **{"prerequisites": ("2", "9", "1"), **change})]
+            loaded = await load_courses(connection, courses, source="rich", now=clock())
+            warned = (await connection.execute(text("SELECT count(*) FROM import_problems"))).scalar_one()
+            found.append((loaded.new, loaded.updated, loaded.unchanged, warned))
+    # Each course is compared with the one before, so that taking a change back counts too.
+    assert [(2, 0, 0, 2), (0, 0, 2, 2), (0, 0, 2, 0), (0, 1, 1, 2), (0, 1, 1, 2), (0, 1, 1, 2), (0, 1, 1, 2)] == found
+    assert [("2", "1")] == await rows(
+        database,
+        "SELECT c.source_id, p.source_id FROM course_prerequisites JOIN courses c ON c.id = course_id "
+        "JOIN courses p ON p.id = prerequisite_id",
+    )
+    assert [("Ada", "Basil")] == await rows(
+        database,
+        "SELECT min(display_name) FILTER (WHERE position = 0), min(display_name) FILTER (WHERE position = 1) "
+        "FROM course_instructors JOIN instructors ON id = instructor_id",
+    )
