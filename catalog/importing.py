@@ -109,7 +109,6 @@ async def import_courses(
     with open_source(path, chosen.columns, progress) as file:
         ending = _Ending("catalog.import", "courses", source, now, file, report, strict=strict)
         async with transaction(database) as connection:
-            await _refuse_simulation(connection)
             loaded = await load_courses(connection, _parsed(file, chosen.parse), source=source, now=now)
             return await _finish(connection, loaded, ending)
 
@@ -134,7 +133,6 @@ async def import_enrollments(
     with open_source(path, enrollment_files.COLUMNS, progress) as file:
         ending = _Ending("events.import", "enrollments", source, now, file, report, strict=strict)
         async with transaction(database) as connection:
-            await _refuse_simulation(connection)
             if not await course_imports.count_courses(connection, source):
                 raise InputError(
                     f"The catalog has no course of the source {source!r}. Import its courses first, with "
@@ -230,14 +228,6 @@ def _checked(source: str) -> str:
     if source == SIMULATED:
         raise InputError(f"The source {SIMULATED!r} is for the demonstration alone; name another --source.")
     return source
-
-
-async def _refuse_simulation(connection: AsyncConnection) -> None:
-    if await imports.is_simulated(connection):
-        raise InputError(
-            "This platform is the simulated demonstration, and real data must not be mixed with it. "
-            "Import into an empty one: another --data-dir, or another database."
-        )
 
 
 def _parsed(file: SourceFile, parse: Callable[[SourceRow], Parsed[RecordT]]) -> Iterator[Parsed[RecordT]]:

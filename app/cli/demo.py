@@ -10,7 +10,7 @@ from app.wiring import Platform
 from catalog.simulation.demonstration import PLATFORM_NAME, Demonstration, fill_demonstration
 from core.settings import Recommendations
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -73,7 +73,7 @@ def materialize(
 
 @app.command(name="list")
 def list_(data_dir: DataDir = None) -> None:
-    """List the features that serving and training may ask for. Reads Feast's registry and the database."""
+    """List the features that serving and training may ask for. Reads Feast's registry; writes nothing."""
     from app import feature_pipeline  # noqa: PLC0415 - Feast takes seconds to import.
 
     async def work(parts: Platform) -> FeatureListing:

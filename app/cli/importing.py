@@ -18,6 +18,7 @@ from catalog.reports import ImportSummary
 from core.errors import InputError
 from core.settings import Recommendations
 from database.migrate import migrate, pending
+from database.queries.platform import STATE
 
 File = Annotated[Path, typer.Argument(help="File of comma-separated values in UTF-8, plain or packed with gzip.")]
 Report = Annotated[
@@ -25,6 +26,11 @@ Report = Annotated[
     typer.Option("--report", help="Where to write every problem (default: imports/<file>.report.csv in the data dir)."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Import nothing, and exit 1, when any row is rejected.")]
+
+_MIXED = (
+    "This platform holds the simulated demonstration, which stays and goes on being labelled as simulated. "
+    "To keep real data apart from it, import into another --data-dir."
+)
 
 Import = Callable[[Platform, Path, Progress], Awaitable[ImportSummary]]
 
@@ -57,6 +63,10 @@ def run_import(file: Path, data_dir: Path | None, report: Path | None, work: Imp
 
     async def imported(parts: Platform) -> ImportSummary:
         await bring_up_to_date(parts)
+        async with parts.database.reader() as reader:
+            (state,) = await reader.fetch(STATE)
+        if state.simulated:
+            bar.console.print(_MIXED)
         place = report or parts.data_dir / "imports" / f"{file.name}.report.csv"
         with bar:
             return await work(parts, place, progress)

@@ -31,6 +31,7 @@ app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
@@ -41,6 +42,7 @@ def train(
     data_dir: DataDir = None,
     seed: Seed = TrainingOptions.seed,
     threads: Threads = 2,
+    rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
 ) -> None:
     """Train a release on all history and evaluate it on the last tenth of it.
@@ -48,7 +50,7 @@ def train(
     Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
     `models/` of the data folder and registers it; the first release that beats popularity becomes live.
     """
-    options = TrainingOptions(seed=seed, threads=threads)
+    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
 
     async def work(parts: Platform) -> TrainingOutcome:
         async with training_data(parts, feature_service) as data:
@@ -76,6 +78,7 @@ def evaluate(
     threads: Threads = 2,
     feature_service: Service = _SERVICE,
     *,
+    rounds: Rounds = TrainingOptions.rounds,
     json: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file too.")] = None,
 ) -> None:
     """Train without what a protocol holds out, and print how well that is predicted.
@@ -84,7 +87,7 @@ def evaluate(
     not taken is ranked, and ties count against the course that was. `time-split` knows nothing of the last tenth of
     the log; `leave-last-out` hides each learner's last course.
     """
-    options = TrainingOptions(seed=seed, threads=threads)
+    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
     if json is not None and not json.parent.is_dir():
         raise InputError(f"The folder {json.parent} does not exist.")
 
@@ -153,7 +156,9 @@ def _evaluation_table(evaluation: Evaluation) -> Table:
 def _release_table(rows: list[ReleaseRow]) -> Table:
     table = Table()
     for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
-        table.add_column(name, justify="right" if name in {"Decisions", "NDCG@10"} else "left")
+        table.add_column(
+            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name == "Version"
+        )
     for row in rows:
         promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
         forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""

@@ -24,7 +24,7 @@ from security.encryption import Cipher
 from security.keys import load_or_create_key_ring
 from serving.recommender import RankedList, Reason, ReasonKind, RecommendationRequest, Recommender
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _PATIENCE = 10.0
 """Seconds: a command is not a page, and its first answer opens connections that a server has long opened."""

@@ -6,7 +6,7 @@ import typer
 
 from schema.contract import build_schema, printed
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from app.wiring import platform
 from core.errors import InputError
 from database.migrate import pending
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Port to listen on; 0 takes a free one.")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
@@ -21,7 +21,10 @@ Host = Annotated[str | None, typer.Option("--host", help="Address to listen on."
 
 @app.command()
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
-    """Serve GraphQL until Ctrl-C. Reads the database, the online store and the live model; migrates nothing."""
+    """Serve GraphQL until Ctrl-C; migrates nothing.
+
+    Reads the database, the online store and the live model, and writes what clients change.
+    """
     settings = read_settings(data_dir=data_dir, host=host, port=port)
     console = progress_console()
     serving = False

@@ -15,7 +15,7 @@ from app.setup import prepare
 from app.telemetry import telemetry
 from app.wiring import platform
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 QUERY = "{ recommendedCourses(first: 3) { strategy edges { rank score node { title } reasons { text } } } }"
 
@@ -58,9 +58,9 @@ def greeting(address: str, account: SignIn | None) -> list[str]:
     """Return the last lines: where to go, how to sign in, and a first query."""
     lines = ["", f"GraphQL and GraphiQL:  {address}"]
     if account is not None:
+        credentials = f'email: "{account.email}", password: "{account.password}"'
         lines += [
             "Simulated demonstration; sign in with this mutation, and send the token as `Authorization: Bearer …`:",
-            f'  mutation {{ signIn(input: {{ email: "{account.email}", password: "{account.password}" }}) '
-            "{ session { accessToken } } }",
+            f"  mutation {{ signIn(input: {{ {credentials} }}) {{ session {{ accessToken }} }} }}",
         ]
     return [*lines, "A first query:", f"  {QUERY}", "Stop with Ctrl-C."]

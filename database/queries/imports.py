@@ -69,12 +69,6 @@ async def stream_problems(connection: AsyncConnection) -> AsyncIterator[Row[Any]
         yield row
 
 
-async def is_simulated(connection: AsyncConnection) -> bool:
-    """Return whether the platform holds the demonstration."""
-    simulated: bool = (await connection.execute(text("SELECT simulated FROM platform"))).scalar_one()
-    return simulated
-
-
 async def label_simulated(connection: AsyncConnection, name: str) -> None:
     """Say, for good, that this platform is a simulation."""
     await connection.execute(text("UPDATE platform SET simulated = true, name = :name"), {"name": name})

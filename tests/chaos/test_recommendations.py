@@ -40,7 +40,8 @@ async def sign_up_with_history(victim: Victim) -> None:
         await claim_learner(
             connection, decode_id(viewer["viewer"]["id"]).number, "simulated", source, now=victim.clock()
         )
-    refresh = f'mutation {{ refreshSession(input: {{ refreshToken: "{tokens["refreshToken"]}" }}) {{ session {{ accessToken }} }} }}'
+    given = f'refreshToken: "{tokens["refreshToken"]}"'
+    refresh = f"mutation {{ refreshSession(input: {{ {given} }}) {{ session {{ accessToken }} }} }}"
     victim.token = (await victim.ask(refresh))["refreshSession"]["session"]["accessToken"]
 
 

@@ -1,0 +1,241 @@
+"""`waymark model` and `waymark recommend`, as a person types them, through Feast, PostgreSQL and Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
+from feast.types import Int64
+from sqlalchemy import insert
+from typer.testing import CliRunner
+
+from app.cli import model, recommend
+from app.feature_pipeline import FeaturePlaces, materialize, quiet
+from app.model_training import TrainingData, topic_parents, train_model
+from core.clock import ManualClock
+from core.errors import InputError
+from core.settings import RankingSettings
+from database.session import Database, open_database
+from database.tables.courses import course_statistics, course_topics, courses as course_table
+from database.tables.enrollments import enrollments
+from database.tables.events import events as event_table
+from database.tables.learners import learners
+from feature_repo.services import RANKING
+from features.pair import DAY
+from security.encryption import Cipher
+from serving.course_matrix import CourseMatrixHolder
+from serving.engine import RankingEngine
+from serving.learner_features import LearnerFeatures
+from serving.recommender import RecommendationRequest, Recommender, Strategy
+from serving.releases import ReleaseHolder
+from tests.simulated_history import PARENTS, CountedFeatures, simulated_courses, simulated_events
+from tests.small_platform import MADE, add_topics
+from training.history import load_history
+from training.pointintime import FeastFeatures
+from training.release import TrainingOptions
+
+LEARNERS = 120
+EVENTS = simulated_events(learners=LEARNERS)
+
+
+async def fill(database: Database) -> None:
+    """Write the simulated platform: courses, learners, enrollments and their events."""
+    await add_topics(database, {100: None, 101: None, **PARENTS})
+    described = simulated_courses()
+    taken = EVENTS.groupby("course_id").size()
+    rows = EVENTS.to_dict("records")
+    async with database.transaction() as connection:
+        for course in described.to_dict("records"):
+            key = {
+                "id": course["course_id"],
+                "slug": f"course-{course['course_id']}",
+                "title": f"Course [{course['course_id']}]",
+            }
+            stamps = {"published_at": MADE, "created_at": MADE, "updated_at": MADE, "status": "PUBLISHED"}
+            about = {"level": course["level"], "language": course["language"]}
+            await connection.execute(insert(course_table).values(**key, **stamps, **about))
+            counted = {"course_id": course["course_id"], "enrollment_count": int(taken.get(course["course_id"], 0))}
+            await connection.execute(insert(course_statistics).values(**counted))
+            for topic in course["topic_ids"]:
+                await connection.execute(insert(course_topics).values(course_id=course["course_id"], topic_id=topic))
+        named = [
+            {"id": each, "source": "test", "source_id": f"pupil-{each}", "created_at": MADE}
+            for each in range(1, LEARNERS + 1)
+        ]
+        await connection.execute(insert(learners), named)
+        shared = [{"learner_id": row["learner_id"], "course_id": row["course_id"]} for row in rows]
+        moments = [row["occurred_at"].to_pydatetime() for row in rows]
+        active = [{**key, "status": "ACTIVE", "enrolled_at": at} for key, at in zip(shared, moments, strict=True)]
+        await connection.execute(insert(enrollments), active)
+        logged = [
+            {**key, "kind": "enrolled", "occurred_at": at, "recorded_at": at}
+            for key, at in zip(shared, moments, strict=True)
+        ]
+        await connection.execute(insert(event_table), logged)
+
+
+@pytest.fixture
+def redis_url(valkey_url: str) -> str:
+    """A database of Valkey that other tests do not use: the commands' project name is fixed."""
+    return f"redis://{urlsplit(valkey_url).netloc}/11"
+
+
+@pytest.fixture
+def platform(
+    tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> FeaturePlaces:
+    """The simulated platform, materialized; commands find it through their settings."""
+    monkeypatch.setenv("WAYMARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("WAYMARK_REDIS_URL", redis_url)
+    monkeypatch.setenv("WAYMARK_DATA_DIR", str(tmp_path))
+    # So that the commands, which have a real clock, do not find the features stale, whenever the tests run.
+    monkeypatch.setenv("WAYMARK_RANKING__STALE_AFTER", "1e12")
+    places = FeaturePlaces(tmp_path, redis_url)
+
+    async def prepare() -> None:
+        async with open_database(database_url) as database:
+            await fill(database)
+            await materialize(database, places, clock)
+
+    asyncio.run(prepare())
+    return places
+
+
+def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> None:
+    """Train, list, evaluate, be refused a promotion, and recommend: each command prints what it did."""
+    runner = CliRunner()
+    first = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
+    assert (0, None) == (first.exit_code, first.exception)
+    assert "is live" in first.stdout
+    listed = runner.invoke(model.app, ["list"])
+    assert 1 == listed.stdout.count("live")
+    table = platform.data_dir / "table.json"
+    evaluated = runner.invoke(
+        model.app, ["evaluate", "--protocol", "leave-last-out", "--rounds", "15", "--json", str(table)]
+    )
+    assert (0, None) == (evaluated.exit_code, evaluated.exception)
+    figures = json.loads(table.read_text(encoding="utf-8"))
+    assert {"popularity", "item-knn", "model"} == set(figures["rankers"])
+    assert figures["rankers"]["model"]["ndcg"] > figures["rankers"]["popularity"]["ndcg"]
+    second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
+    version = second.stdout.split("Release ")[1].split()[0]
+    assert "candidate" in second.stdout
+    refused = runner.invoke(model.app, ["promote", version])
+    assert isinstance(refused.exception, InputError)
+    forced = runner.invoke(model.app, ["promote", version, "--force", "--reason", "A rehearsal."])
+    assert f"Release {version} is live." in forced.stdout
+    assert "(forced)" in runner.invoke(model.app, ["list"], terminal_width=200, env={"COLUMNS": "200"}).stdout
+    assert isinstance(runner.invoke(model.app, ["train", "--feature-service", "none"]).exception, InputError)
+    answered = runner.invoke(recommend.app, ["pupil-7", "--limit", "3"], env={"COLUMNS": "200"})
+    assert (0, None) == (answered.exit_code, answered.exception)
+    assert f"Learner 7: MODEL, model {version}" in answered.stdout
+    assert "took Course [" in answered.stdout
+
+
+def test_wrong_input_is_one_line(
+    tmp_path: Path, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever cannot be used is an InputError, which the command line prints without a traceback."""
+    monkeypatch.setenv("WAYMARK_DATABASE_URL", database_url)
+    monkeypatch.setenv("WAYMARK_REDIS_URL", redis_url)
+    monkeypatch.setenv("WAYMARK_DATA_DIR", str(tmp_path))
+    runner = CliRunner()
+    missing = str(tmp_path / "absent" / "table.json")
+    for arguments in (["evaluate", "--json", missing], ["train"], ["promote", "none"]):
+        assert isinstance(runner.invoke(model.app, arguments).exception, InputError), arguments
+    assert "no release yet" in runner.invoke(model.app, ["list"]).stdout
+    monkeypatch.setenv("WAYMARK_RECOMMENDATIONS", "off")
+    off = runner.invoke(model.app, ["train"])
+    assert "WAYMARK_RECOMMENDATIONS" in str(off.exception)
+    for nobody in ("nobody", "9999", "nobody@example.org", "not an@address"):
+        assert isinstance(runner.invoke(recommend.app, [nobody]).exception, InputError), nobody
+
+
+async def test_names_that_several_learners_have_are_refused(database: Database) -> None:
+    """A number is an id first and then one in a source; what two sources use is ambiguous."""
+    async with database.transaction() as connection:
+        for number, (source, source_id) in enumerate((("a", "9"), ("b", "9"), ("a", "1")), start=1):
+            row = {"id": number, "source": source, "source_id": source_id, "created_at": MADE}
+            await connection.execute(insert(learners).values(**row))
+    assert 1 == await recommend.find_learner(database, "1", no_cipher)
+    with pytest.raises(InputError, match="1, 2"):
+        await recommend.find_learner(database, "9", no_cipher)
+
+
+def no_cipher() -> Cipher:
+    """Fail, because no address was asked for."""
+    raise AssertionError
+
+
+async def test_features_of_a_decision_are_what_was_known_before_it(platform: FeaturePlaces, database_url: str) -> None:
+    """Feast's join, a microsecond or a midnight earlier, equals counting the log strictly before."""
+    async with open_database(database_url) as database:
+        history = load_history(platform.lake, await topic_parents(database))
+    store = platform.store()
+    features = FeastFeatures(store, RANKING)
+    counted = CountedFeatures(history)
+    log = history.interactions
+    chosen = np.random.default_rng(2).choice(len(log), 200, replace=False)
+    moments = log.moments[chosen]
+    ids = history.learner_ids[log.learners[chosen]]
+    column = features.layout.learner.index("learner_enrollment_count")
+    known = np.nan_to_num(features.read_learners(ids, moments)[:, column])
+    np.testing.assert_array_equal(counted.read_learners(ids, moments)[:, 0], known)
+    courses = history.traits.course_ids[log.courses[chosen]]
+    column = features.layout.course.index("course_enrollments_total")
+    midnights = (moments - 1) // DAY * DAY
+    expected = counted.read_courses(courses, midnights)[:, counted.layout.course.index("course_enrollments_total")]
+    np.testing.assert_array_equal(expected, np.nan_to_num(features.read_courses(courses, moments)[:, column]))
+    refuse_other_entities(store)
+
+
+def refuse_other_entities(store: FeatureStore) -> None:
+    """A feature service may only hold views of the learner or of the course."""
+    source = store.get_feature_view("course_profile").batch_source
+    instructor = Entity(name="instructor", join_keys=["course_id"], value_type=ValueType.INT64)
+    view = FeatureView(
+        name="instructors",
+        entities=[instructor],
+        schema=[Field(name="course_id", dtype=Int64), Field(name="course_level_code", dtype=Int64)],
+        source=source,
+        ttl=timedelta(0),
+    )
+    store.apply([instructor, view, FeatureService(name="odd", features=[view])])
+    with pytest.raises(InputError, match="instructors belongs to instructor"):
+        FeastFeatures(store, "odd")
+
+
+async def test_the_store_going_away_falls_back_and_comes_back(
+    platform: FeaturePlaces, database_url: str, clock: ManualClock
+) -> None:
+    """The engine over the real store ranks; over a store that is gone the next strategy answers within the deadline."""
+    async with open_database(database_url) as database:
+        store = platform.store()
+        history = load_history(platform.lake, await topic_parents(database))
+        data = TrainingData(history, FeastFeatures(store, RANKING), RANKING, "")
+        options = TrainingOptions(threads=1, rounds=5)
+        models_dir = platform.data_dir / "models"
+        outcome = await train_model(database, models_dir, data, clock=clock, options=options, report=quiet)
+        assert outcome.live
+        gone = FeaturePlaces(platform.data_dir, "redis://127.0.0.1:1").store()
+        for opened, strategy in ((store, Strategy.MODEL), (gone, Strategy.POPULARITY)):
+            features = LearnerFeatures(opened, RANKING)
+            matrices = CourseMatrixHolder(database, store, RANKING)
+            holder = ReleaseHolder(database, models_dir)
+            engine = RankingEngine(database, holder, matrices, features, RankingSettings())
+            await engine.refresh()
+            async with database.reader() as reader:
+                ranked = await Recommender(engine, 10.0).recommend(
+                    reader, RecommendationRequest(learner_id=7, now=clock(), limit=5)
+                )
+            assert strategy is ranked.strategy
+            taken = set(EVENTS["course_id"][EVENTS["learner_id"] == 7])
+            assert taken.isdisjoint(course.course_id for course in ranked.courses)
+            engine.close()
+            features.close()
