@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import ibis
 import redis
 
@@ -224,8 +225,8 @@ def _replace(path: Path, write: Callable[[str], None]) -> None:
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-    except OSError as error:
-        raise UnavailableError(f"The feature table {path} cannot be written: {error}.") from error
+    except (OSError, duckdb.Error) as error:
+        raise UnavailableError(f"The feature table {path} cannot be written: {error}") from error
 
 
 def _declare(places: FeaturePlaces) -> FeatureStore:
@@ -239,8 +240,16 @@ def _write_online(store: FeatureStore, moment: datetime) -> None:
     try:
         with _silence():
             store.materialize(BEGINNING, moment)
+            _forget_earlier_runs(store)
     except (redis.RedisError, OSError) as error:
         raise UnavailableError(f"The online store cannot be reached: {error}") from error
+
+
+def _forget_earlier_runs(store: FeatureStore) -> None:
+    # Feast appends each run to the view, and reads all of them with it: every run covers all time, one is enough.
+    for view in store.list_feature_views():
+        view.materialization_intervals = view.materialization_intervals[-1:]
+        store.registry.apply_feature_view(view, store.project)
 
 
 def _row_counts(places: FeaturePlaces, moment: datetime) -> dict[str, int]:

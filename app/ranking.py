@@ -46,7 +46,8 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
         async with asyncio.timeout(_FIRST_LOAD_SECONDS):
             await engine.refresh()
     except (UnavailableError, TimeoutError) as error:
-        _LOG.warning("Serving starts without a model: %s", error or "loading it takes long")
+        reason = "loading it takes long" if isinstance(error, TimeoutError) else error
+        _LOG.warning("Serving starts without a model: %s", reason)
     watching = asyncio.create_task(engine.watch())
     try:
         yield engine

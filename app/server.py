@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from typing_extensions import override
 
 from app.asgi import build_app
 from app.wiring import Platform
@@ -25,6 +27,7 @@ from serving.recommender import Model, Recommender
 
 _LOG = logging.getLogger(__name__)
 _DRAIN_SECONDS = 10
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +110,34 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_DRAIN_SECONDS
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for how in _STOPPING:
+            loop.add_signal_handler(how, server.handle_exit, how, None)
         host, port = listener.getsockname()[:2]
         announcing = asyncio.create_task(_announce(server, lambda: started(f"http://{host}:{port}/graphql")))
         try:
             await server.serve(sockets=[listener])
         finally:
+            for how in _STOPPING:
+                loop.remove_signal_handler(how)
             announcing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await announcing
+
+
+class _Server(uvicorn.Server):
+    """Stops on signals that the event loop hands over.
+
+    uvicorn's own handlers raise the signal again when it has stopped, which would cancel the closing of
+    everything else.
+    """
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signal handlers alone."""
+        yield
 
 
 async def _announce(server: uvicorn.Server, started: Callable[[], None]) -> None:

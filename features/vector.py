@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pair import DAY, PAIR_FEATURES, Floats
+from features.pair import PAIR_FEATURES, Floats
 from features.similarity import Integers
 
 DTYPE = "float32"
@@ -89,11 +89,6 @@ class VectorLayout:
         # Infinite is no number that training has seen; missing is.
         vector[~np.isfinite(vector)] = np.nan
         return vector
-
-
-def microseconds(seconds: NDArray[Any] | float) -> NDArray[Any]:
-    """Return unix seconds as int64 microseconds."""
-    return np.asarray(np.round(np.asarray(seconds, np.float64) * (DAY / _DAY_SECONDS)), np.int64)
 
 
 def _relative_name(name: str) -> str:

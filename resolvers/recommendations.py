@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
-
 from core.ids import encode_id, time_ordered_uuid
 from database.queries import courses as course_queries, topics as topic_queries
 from database.queries.courses import CourseRow
@@ -18,6 +16,7 @@ from resolvers import courses
 from resolvers.context import Context
 from resolvers.courses import CourseFilter
 from resolvers.pages import Edge, PageInfo, encode_cursor, window
+from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
 
 _SCOPE = "recommendedCourses"
 

@@ -61,6 +61,12 @@ def _choose(
     count = min(count, size)
     if count == 0:
         return
+    if positive:
+        # Most similarities are zero: one decision is answered from the few that are not.
+        considered = np.flatnonzero(((values > 0) & eligible).any(axis=0))
+        if len(considered) <= count:
+            chosen[:, considered] |= (values[:, considered] > 0) & eligible[:, considered]
+            return
     masked = np.where(eligible, values, -np.inf)
     best = np.argpartition(-masked, count - 1, axis=1)[:, :count]
     found = np.take_along_axis(masked, best, axis=1)

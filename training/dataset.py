@@ -16,7 +16,7 @@ from serving.candidates import retriever_scores, select_candidates
 from training.history import LearningHistory
 from training.split import Stage
 
-SAMPLED = 50
+SAMPLED = 30
 """Candidates a training decision keeps besides the course that was taken, drawn uniformly: only hard ones mislead."""
 _CELLS = 2_000_000
 """Decisions times courses that are held as dense arrays at once."""

@@ -12,18 +12,18 @@ from core.errors import InputError
 from features.vector import VectorLayout
 from training.dataset import Dataset
 
-ROUNDS = 250
+ROUNDS = 150
 SEED = 7
 _FEWEST_DECISIONS = 20
 
 _PARAMETERS: dict[str, Any] = {
     "objective": "rank:ndcg",
     "lambdarank_pair_method": "topk",
-    "lambdarank_num_pair_per_sample": 10,
+    "lambdarank_num_pair_per_sample": 5,
     "tree_method": "hist",
     "max_bin": 128,
     "max_depth": 6,
-    "eta": 0.08,
+    "eta": 0.12,
     "min_child_weight": 20,
     "subsample": 0.8,
     "colsample_bytree": 0.6,

@@ -28,6 +28,8 @@ TRAINING_SHARE = 0.5
 """Share of the latest decisions that the ranker is fitted on; what is older only feeds statistics."""
 STAGES = 5
 MOST_DECISIONS = 25_000
+DECISIONS_PER_COURSE = 25
+"""The ranker of a small catalog learns from fewer decisions, and is trained while somebody waits for it."""
 TEST_SHARE = 0.1
 
 
@@ -84,7 +86,7 @@ def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Genera
     for block in np.array_split(decisions, STAGES):
         if len(block):
             known = history.known(int(moments[block[0]]))
-            stages.append(Stage(known, _sample(block, MOST_DECISIONS // STAGES, rng)))
+            stages.append(Stage(known, _sample(block, _most_decisions(history) // STAGES, rng)))
     return tuple(stages)
 
 
@@ -117,8 +119,12 @@ def _leave_last_out(history: LearningHistory, rng: np.random.Generator) -> Split
     earlier = history.earlier
     last = np.flatnonzero((later == 0) & (earlier >= EVALUATED_AFTER))
     before_last = np.flatnonzero((later == 1) & (earlier >= TRAINED_AFTER))
-    training = Stage(later >= 2, _sample(before_last, MOST_DECISIONS, rng))  # noqa: PLR2004 - the last and its label.
+    training = Stage(later >= 2, _sample(before_last, _most_decisions(history), rng))  # noqa: PLR2004 - the last and its label.
     return Split((training,), Stage(later >= 1, last))
+
+
+def _most_decisions(history: LearningHistory) -> int:
+    return max(1_000, min(MOST_DECISIONS, DECISIONS_PER_COURSE * len(history.traits)))
 
 
 def _sample(decisions: Integers, count: int, rng: np.random.Generator) -> Integers:

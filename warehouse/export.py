@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ _FETCH = 10_000
 # Events that are sorted into days at once: about 100 bytes each in memory, as Arrow.
 _BATCH = 500_000
 _DIGEST_BYTES = 32
+_WRITERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +186,11 @@ def _write_days(lake: Lake, batch: _Batch) -> list[LakeFile]:
     starts = np.flatnonzero(np.concatenate([[True], days[1:] != days[:-1]])).tolist()
     ends = [*starts[1:], len(days)]
     name = f"{batch.first.transaction_id}-{batch.first.event_id}.parquet"
-    return [
-        lake.write(f"events/date={days[start]}/{name}", table.slice(start, end - start))
-        for start, end in zip(starts, ends, strict=True)
-    ]
+    parts = [table.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]
+    names = [f"events/date={days[start]}/{name}" for start in starts]
+    # Waiting for the disk is most of it, and many can wait at once.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        return list(pool.map(lake.write, names, parts))
 
 
 def _digest(row: EventRow) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import ibis
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -129,7 +130,7 @@ class Lake:
             connection: the caller's; the table is read from it, and not after it is closed.
 
         Raises:
-            InputError: nothing was exported yet.
+            InputError: nothing was exported yet, or a file is missing.
         """
         return self._table(connection, self.contents().events, EVENTS)
 
@@ -145,8 +146,13 @@ class Lake:
         if not files:
             return ibis.memtable(schema.empty_table())
         paths = [str(self.path / file.path) for file in files]
-        # The folder's name says the day again; the files are complete without it.
-        return connection.read_parquet(paths, hive_partitioning=False)
+        try:
+            # The folder's name says the day again; the files are complete without it.
+            return connection.read_parquet(paths, hive_partitioning=False)
+        except duckdb.Error as error:
+            raise InputError(
+                f"The lake {self.path} is damaged: {_first_line(error)} Delete its folder to export it anew."
+            ) from error
 
     def write(self, name: str, table: pa.Table) -> LakeFile:
         """Write a file that does not count until a manifest lists it; an orphan of the same name is replaced.
@@ -191,6 +197,10 @@ class Lake:
 
 def _listed(file: LakeFile | None) -> tuple[LakeFile, ...]:
     return () if file is None else (file,)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{str(error).partition(chr(10))[0].rstrip('.')}."
 
 
 def _flush(path: Path) -> None:

@@ -46,13 +46,8 @@ def read_settings(**given: Any) -> Settings:
         raise InputError(f"{name}: {first['msg']}.") from error
 
 
-def run(work: Coroutine[Any, Any, ResultT], interrupted: Callable[[], int] = lambda: _INTERRUPTED) -> ResultT:
-    """Run a coroutine to its end; SIGTERM ends it like Ctrl-C, so that everything it opened is closed.
-
-    Args:
-        work: the coroutine.
-        interrupted: gives the exit code of an interruption, which for a server is the way to stop it.
-    """
+def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Run a coroutine to its end; SIGTERM ends it like Ctrl-C, so that everything it opened is closed."""
 
     async def guarded() -> ResultT:
         task = asyncio.current_task()
@@ -64,9 +59,8 @@ def run(work: Coroutine[Any, Any, ResultT], interrupted: Callable[[], int] = lam
     try:
         return asyncio.run(guarded())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        code = interrupted()
-        progress_console().print("Interrupted." if code else "Stopped.")
-        raise typer.Exit(code) from None
+        progress_console().print("Interrupted.")
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def run_on_platform(data_dir: Path | None, work: Callable[[Platform], Awaitable[ResultT]], **given: Any) -> ResultT:

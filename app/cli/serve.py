@@ -27,11 +27,8 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
     """
     settings = read_settings(data_dir=data_dir, host=host, port=port)
     console = progress_console()
-    serving = False
 
     def started(address: str) -> None:
-        nonlocal serving
-        serving = True
         console.print(f"Serving {address}")
 
     async def work() -> None:
@@ -41,4 +38,5 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
                     raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
                 await serve_platform(parts, listener, started)
 
-    run(work(), interrupted=lambda: 0 if serving else 130)
+    run(work())
+    console.print("Stopped.")

@@ -31,7 +31,6 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     settings = read_settings(data_dir=data_dir, host=host, port=port)
     console = progress_console()
     begun = time.monotonic()
-    serving = False
 
     def say(line: str) -> None:
         console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False)
@@ -43,15 +42,14 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
                 await prepare(parts, say, lambda: shown(console))
 
                 def started(address: str) -> None:
-                    nonlocal serving
-                    serving = True
                     say("Serving.")
                     for line in greeting(address, known_account(parts.data_dir)):
                         console.print(line, markup=False, soft_wrap=True)
 
                 await serve(parts, listener, started)
 
-    run(work(), interrupted=lambda: 0 if serving else 130)
+    run(work())
+    console.print("Stopped.")
 
 
 def greeting(address: str, account: SignIn | None) -> list[str]:

@@ -98,6 +98,7 @@ async def test_a_killed_materialization_is_mended_by_the_next(
     await materialize(database, places, clock)
     store.refresh_registry()
     assert {FeatureViewState.AVAILABLE_ONLINE} == {view.state for view in store.list_feature_views()}
+    assert [1, 1, 1] == [len(view.materialization_intervals) for view in store.list_feature_views()]
     assert before == served_count(places, 1)
 
 
@@ -115,6 +116,17 @@ async def test_a_missing_online_store_is_one_clear_error(
     nowhere = FeaturePlaces(places.data_dir, CLOSED_PORT, places.project)
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
         await materialize(database, nowhere, clock)
+    assert await latest_materialization(database) is None
+
+
+async def test_a_feature_table_that_cannot_be_written_is_one_clear_error(
+    database: Database, clock: ManualClock, places: FeaturePlaces
+) -> None:
+    """What stands in the way of a table is told in one line, and nothing is announced."""
+    draft = table_path(places.data_dir, COURSE_PROFILE).with_suffix(".draft")
+    draft.mkdir(parents=True)
+    with pytest.raises(UnavailableError, match="course_profile"):
+        await materialize(database, places, clock)
     assert await latest_materialization(database) is None
 
 

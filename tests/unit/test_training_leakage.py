@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from features.similarity import fit_similarities
 from tests.simulated_history import CountedFeatures, simulated_events, simulated_traits
@@ -49,7 +52,7 @@ def test_another_future_changes_nothing_that_an_earlier_decision_sees(change: ob
         np.testing.assert_array_equal(ours, theirs)
 
 
-def _seen(history: LearningHistory) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def _seen(history: LearningHistory) -> list[NDArray[Any]]:
     features = CountedFeatures(history)
     seen = []
     for stage in training_stages(history, MOMENT, np.random.default_rng(1)):
@@ -61,7 +64,7 @@ def _seen(history: LearningHistory) -> list[np.ndarray[tuple[int, ...], np.dtype
     return seen
 
 
-def _by_moment(history: LearningHistory, stage: Stage) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _by_moment(history: LearningHistory, stage: Stage) -> NDArray[Any]:
     order = np.argsort(history.interactions.moments[stage.decisions], kind="stable")
     return stage.decisions[order]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from core.errors import InputError, UnavailableError
-from warehouse.lake import Lake, analytics
+from warehouse.lake import EVENTS, Lake, analytics
 from warehouse.manifest import LakeFile, Manifest
 
 MANIFEST = Manifest(
@@ -60,3 +60,19 @@ def test_a_manifest_that_is_no_file_is_refused(tmp_path: Path) -> None:
         lake.manifest()
     with pytest.raises(UnavailableError, match="cannot be written"):
         lake.commit(MANIFEST)
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    """A file in the place of a folder, as well as a full disk, is told in one line."""
+    (tmp_path / "events").write_text("in the way", encoding="utf-8")
+    with pytest.raises(UnavailableError, match="cannot be written"):
+        Lake(tmp_path).write("events/a.parquet", EVENTS.empty_table())
+
+
+def test_a_lake_that_lost_a_file_is_refused(tmp_path: Path) -> None:
+    """A file that the manifest lists and the disk lacks is never passed over."""
+    lake = Lake(tmp_path)
+    kept = lake.write("events/a.parquet", EVENTS.empty_table())
+    lake.commit(MANIFEST.model_copy(update={"events": (kept, LakeFile(path="events/b.parquet", rows=1))}))
+    with analytics() as connection, pytest.raises(InputError, match="damaged"):
+        lake.events(connection)

@@ -1,0 +1,137 @@
+"""`waymark up`, the main job, as a stranger meets it: a real process, HTTP, and the lines that it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 280.0
+
+
+@dataclass
+class Up:
+    """A running `waymark up` and what it has printed."""
+
+    process: subprocess.Popen[bytes]
+    lines: list[str]
+
+    @property
+    def address(self) -> str:
+        """The address it printed."""
+        (address,) = [line.split()[-1] for line in self.lines if line.startswith("GraphQL and GraphiQL:")]
+        return address
+
+    def ask(self, document: str, token: str | None = None) -> Any:
+        """Send an operation over HTTP and return the response object."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.post(self.address, json={"query": document}, headers=headers, timeout=30).json()
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait for the end; return the exit code."""
+        self.process.send_signal(how)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def start(data_dir: Path) -> Up:
+    """Start it and read what it prints until it serves."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WAYMARK_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from app.cli import main; main()", "up", "--data-dir", str(data_dir), "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**kept, "COLUMNS": "200", "NO_COLOR": "1"},
+    )
+    up = Up(process, [])
+    ends = time.monotonic() + PATIENCE
+    rest = b""
+    assert process.stderr is not None
+    while "Stop with Ctrl-C." not in up.lines:
+        assert time.monotonic() < ends, up.lines
+        ready, _, _ = select.select([process.stderr], [], [], 1.0)
+        if ready:
+            read = os.read(process.stderr.fileno(), 65_536)
+            assert read, "\n".join(up.lines)
+            *whole, rest = (rest + read).split(b"\n")
+            up.lines += [line.decode().strip() for line in whole]
+    return up
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    """A data folder; whatever still runs in it at the end is ended."""
+    folder = tmp_path / "data"
+    yield folder
+    for process in psutil.process_iter(["cmdline"]):
+        if str(folder) in " ".join(process.info["cmdline"] or ()):
+            process.kill()
+
+
+@pytest.mark.timeout(600)
+def test_up_from_nothing_again_and_after_a_kill(data_dir: Path) -> None:
+    """An empty folder becomes ranked courses; the second start skips what is done; `kill -9` needs no repair."""
+    up = start(data_dir)
+    said = "\n".join(up.lines)
+    assert "migrated from empty" in said
+    assert "all of them simulated" in said
+    assert "times popularity by NDCG@10." in said
+    sign_in = next(line for line in up.lines if line.startswith("mutation"))
+    query = next(line for line in up.lines if line.startswith("{ recommendedCourses"))
+    token = up.ask(sign_in)["data"]["signIn"]["session"]["accessToken"]
+    answer = up.ask(query, token)["data"]["recommendedCourses"]
+    assert "MODEL" == answer["strategy"]
+    assert 3 == len(answer["edges"])
+    assert all(edge["reasons"][0]["text"] for edge in answer["edges"])
+    assert "POPULARITY" == up.ask(query)["data"]["recommendedCourses"]["strategy"]
+    ready = httpx.get(up.address.replace("/graphql", "/health/ready"), timeout=30).json()
+    assert "on" == ready["recommendations"]["status"]
+    assert -signal.SIGKILL == up.end(signal.SIGKILL)
+
+    again = start(data_dir)
+    said = "\n".join(again.lines)
+    assert "Model: a release is live." in said
+    assert "migrated" not in said
+    assert "computing" not in said
+    assert answer == again.ask(query, token)["data"]["recommendedCourses"]
+    assert 0 == again.end(signal.SIGINT)
+    left = [
+        process.info["cmdline"]
+        for process in psutil.process_iter(["cmdline", "status"])
+        if str(data_dir) in " ".join(process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+    assert [] == left
+
+
+def test_readme_shows_an_answer_of_the_form_that_is_given() -> None:
+    """The first query's answer in the README has the fields that its query asks for."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"```graphql\n(.*?)```", text, re.DOTALL)
+    (shown,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    answer = json.loads(shown)["data"]["recommendedCourses"]
+    assert set(re.findall(r"\w+", query)) - {"recommendedCourses", "first", "2"} == fields(answer)
+    assert 2 == len(answer["edges"])
+
+
+def fields(value: Any) -> set[str]:
+    """Return all names of objects in a JSON value."""
+    if isinstance(value, dict):
+        return set(value) | {name for part in value.values() for name in fields(part)}
+    if isinstance(value, list):
+        return {name for part in value for name in fields(part)}
+    return set()
