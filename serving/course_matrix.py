@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from core.errors import UnavailableError
 from database.queries.exports import COURSE_DIMENSION, CourseDimensionRow
 from database.queries.materializations import LATEST_MATERIALIZATION
 from database.session import Database, Reader
@@ -87,7 +88,7 @@ async def build_course_matrix(online: OnlineReader, reader: Reader, features_as_
         features_as_of: moment of the materialization.
 
     Raises:
-        UnavailableError: the online store or PostgreSQL cannot be read.
+        UnavailableError: the online store or PostgreSQL cannot be read, or the store has lost its features.
     """
     rows = await reader.fetch(COURSE_DIMENSION)
     names, features = await asyncio.to_thread(_read_features, online, [row.course_id for row in rows])
@@ -98,6 +99,9 @@ def _read_features(online: OnlineReader, ids: list[int]) -> tuple[tuple[str, ...
     # With no course at all the names are still wanted.
     parts = [online.read(ids[start : start + _CHUNK] or [0]) for start in range(0, max(len(ids), 1), _CHUNK)]
     values = np.concatenate([part.values for part in parts])[: len(ids)]
+    if ids and np.isnan(values).all():
+        # PostgreSQL remembers a materialization that the online store has lost.
+        raise UnavailableError("The online store knows no course; `waymark features materialize` fills it.")
     return parts[0].names, values.astype(np.float32)
 
 

@@ -47,6 +47,7 @@ class Examples:
 
     Attributes:
         decisions: int64[d], positions of the enrollments that were decided on.
+        seen: int64[d], moments (microseconds) that popularity and stored features are as of.
         rows: int64[m], the decision (0 to d - 1) of each candidate, ascending.
         columns: int64[m], position of the candidate course.
         taken: bool[m], whether it is the course that was taken.
@@ -54,6 +55,7 @@ class Examples:
     """
 
     decisions: Integers
+    seen: Integers
     rows: Integers
     columns: Integers
     taken: NDArray[np.bool_]
@@ -91,7 +93,7 @@ def examples(
         rng: samples candidates for training; None keeps all of them.
     """
     for decisions in _chunks(stage.decisions, max(1, _CELLS // max(1, len(history.traits)))):
-        yield _examples(history, decisions, similarities, rng)
+        yield _examples(history, decisions, similarities, rng, stage.until)
 
 
 def training_set(
@@ -133,11 +135,11 @@ def training_set(
 
 
 def with_features(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> Floats:
-    """Return float32[m, number of features]: the candidates' vectors, with features as of each decision."""
+    """Return float32[m, number of features]: the candidates' vectors, with features as of what was seen."""
     log = history.interactions
     moments = log.moments[part.decisions]
-    learners = features.read_learners(history.learner_ids[log.learners[part.decisions]], moments)
-    courses = features.read_courses(history.traits.course_ids[part.columns], moments[part.rows])
+    learners = features.read_learners(history.learner_ids[log.learners[part.decisions]], part.seen)
+    courses = features.read_courses(history.traits.course_ids[part.columns], part.seen[part.rows])
     return features.layout.assemble(moments[part.rows], learners[part.rows], courses, part.pair)
 
 
@@ -154,14 +156,19 @@ def merged(parts: Iterator[Examples]) -> Iterator[Examples]:
 
 
 def _examples(
-    history: LearningHistory, decisions: Integers, similarities: Similarities, rng: np.random.Generator | None
+    history: LearningHistory,
+    decisions: Integers,
+    similarities: Similarities,
+    rng: np.random.Generator | None,
+    until: int | None,
 ) -> Examples:
     log, size = history.interactions, len(history.traits)
     learners, moments, targets = log.learners[decisions], log.moments[decisions], log.courses[decisions]
+    seen = moments if until is None else np.minimum(moments, until)
     histories = history.before(learners, moments)
     relations = relate(histories, similarities, history.traits)
     eligible = ~histories.taken(size) & history.published
-    scores = retriever_scores(relations, history.popularity(moments))
+    scores = retriever_scores(relations, history.popularity(seen))
     rows, columns = select_candidates(scores, eligible)
     taken = columns == targets[rows]
     if rng is not None:
@@ -170,7 +177,7 @@ def _examples(
         kept = _sampled(rows, taken, also, len(decisions), rng)
         rows, columns, taken = rows[kept], columns[kept], taken[kept]
     pair = pair_features(relations, histories, history.traits, rows, columns)
-    return Examples(decisions, rows, columns, taken, pair)
+    return Examples(decisions, seen, rows, columns, taken, pair)
 
 
 def _sampled(
@@ -194,6 +201,7 @@ def _join(parts: list[Examples]) -> Examples:
     starts = np.cumsum([0, *(len(part.decisions) for part in parts)])
     return Examples(
         decisions=np.concatenate([part.decisions for part in parts]),
+        seen=np.concatenate([part.seen for part in parts]),
         rows=np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=False)]),
         columns=np.concatenate([part.columns for part in parts]),
         taken=np.concatenate([part.taken for part in parts]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,9 @@ class Evaluation:
     Attributes:
         protocol: how the decisions were chosen.
         learners: how many learners were evaluated.
-        rankers: figures by name: `popularity`, `item-knn` and `model`.
+        rankers: figures by name: `popularity` and `item-knn` know what the model knows. `recent-popularity`
+            (the 30 days before the decision) and `model-daily`, in a time split, know of other learners what
+            happened until the day of the decision, as serving does.
         retrieved: share of the decisions whose course was among the model's candidates.
     """
 
@@ -86,8 +88,12 @@ def evaluate(
     ranks = {
         "popularity": _baseline_ranks(history, test, popularity(known, size)),
         "item-knn": _baseline_ranks(history, test, item_knn(similarities, size)),
+        "recent-popularity": _baseline_ranks(history, test, lambda histories: history.popularity(histories.now)),
         "model": _model_ranks(history, test, similarities, booster, features, advance=advance),
     }
+    if test.until is not None:
+        daily = replace(test, until=None)
+        ranks["model-daily"] = _model_ranks(history, daily, similarities, booster, features, advance=advance)
     return Evaluation(
         protocol=protocol,
         learners=len(test.decisions),

@@ -87,7 +87,9 @@ def judge(
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng)
     booster, _ = _fit(history, divided.training, features, rng, options=options, report=report)
-    count = _counted(f"Ranking the held-out decisions ({protocol})", len(divided.test.decisions), report)
+    # A time split ranks twice: with what was known at T, and with what serving would have known.
+    rankings = 1 if divided.test.until is None else 2
+    count = _counted(f"Ranking the held-out decisions ({protocol})", rankings * len(divided.test.decisions), report)
     return evaluate(history, protocol, divided.test, booster, features, advance=count)
 
 

@@ -1,7 +1,8 @@
 """Which decisions a model is fitted and judged on, and what was known at each of them.
 
 `time-split`: everything strictly before a moment T is known; the decision is each learner's first course at or
-after T, of learners with enough earlier ones. Nothing after T is seen by anything.
+after T, of learners with enough earlier ones. Statistics, popularity and stored features are as of T; only the
+clock is that of the decision. What serving would do, which materializes features every day, is told beside it.
 
 `leave-last-out`: the decision is each learner's last course. As in every published result of this protocol,
 item-to-item statistics see what *other* learners did later; the learner's own course and everything after
@@ -47,10 +48,13 @@ class Stage:
     Attributes:
         known: bool[m], the enrollments that item-to-item statistics are fitted on.
         decisions: int64[d], positions of the enrollments that were decided on.
+        until: moment (microseconds) after which nothing is known of anybody; None where each decision knows
+            what lay before it.
     """
 
     known: NDArray[np.bool_]
     decisions: Integers
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _time_split(history: LearningHistory, rng: np.random.Generator) -> Split:
     decisions = after[first]
     decisions = decisions[history.earlier[decisions] >= EVALUATED_AFTER]
     decisions = decisions[np.argsort(log.moments[decisions], kind="stable")]
-    return Split(training_stages(history, moment, rng), Stage(history.known(moment), decisions))
+    return Split(training_stages(history, moment, rng), Stage(history.known(moment), decisions, moment))
 
 
 def _leave_last_out(history: LearningHistory, rng: np.random.Generator) -> Split:

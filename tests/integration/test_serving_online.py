@@ -11,6 +11,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import pytest_asyncio
+import redis
 from sqlalchemy import update
 
 from app.embedded import embedded_valkey
@@ -166,6 +167,18 @@ async def test_the_matrix_describes_every_course(
     assert ["en", "en", "es", "es"] == [matrix.languages[code] for code in matrix.language_codes]
     assert [True, True, False, True] == matrix.published.tolist()
     assert [3, -1, 0, -1] == matrix.positions([30, 31, 1, 0]).tolist()
+
+
+async def test_a_store_that_lost_its_features_is_unavailable(database: Database, materialized: FeaturePlaces) -> None:
+    """An online store that was emptied is told from one whose courses have no features yet; the old matrix stays."""
+    with redis.Redis.from_url(materialized.redis_url) as client:
+        keys = list(client.scan_iter(match=f"*{materialized.project}"))
+        client.delete(*keys)
+    matrices = holder(database, materialized)
+    with pytest.raises(UnavailableError, match="waymark features materialize"):
+        await matrices.refresh_if_newer()
+    assert matrices.current is None
+    assert 5 == len(keys)
 
 
 async def test_the_matrix_is_swapped_after_a_materialization_only(
