@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import ibis
 import redis
+import redis.asyncio
 
 from app.progress import Report
 from core.clock import Clock
@@ -52,6 +53,11 @@ class FeaturePlaces:
     data_dir: Path
     redis_url: str
     project: str = PROJECT
+
+    @property
+    def mark(self) -> str:
+        """Key of the moment that the online features are of, which goes when they go."""
+        return f"{self.project}:features_as_of"
 
     @property
     def lake(self) -> Lake:
@@ -155,11 +161,40 @@ async def materialize(
         exported, store = await _prepared(database, places, clock, report)
         report("Materializing features", 0, 1)
         await asyncio.to_thread(_write_online, store, moment)
+        await _mark(places, moment)
         counts = await asyncio.to_thread(_row_counts, places, moment)
         async with database.transaction() as connection:
             await announce(connection, features_as_of=moment, finished_at=clock(), row_counts=counts)
         report("Materializing features", 1, 1)
         return Materialization(exported, moment, counts)
+
+
+async def is_online(places: FeaturePlaces, announced: MaterializationRow) -> bool:
+    """Say whether the online store holds what was announced; one that lost its data does not.
+
+    Raises:
+        UnavailableError: it cannot be reached.
+    """
+    async with _online(places) as client:
+        return bool(await client.get(places.mark) == _moment_text(announced.features_as_of))
+
+
+async def _mark(places: FeaturePlaces, moment: datetime) -> None:
+    async with _online(places) as client:
+        await client.set(places.mark, _moment_text(moment))
+
+
+@contextlib.asynccontextmanager
+async def _online(places: FeaturePlaces) -> AsyncIterator[redis.asyncio.Redis]:
+    try:
+        async with redis.asyncio.Redis.from_url(places.redis_url) as client:
+            yield client
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(f"The online store cannot be reached: {error}") from error
+
+
+def _moment_text(moment: datetime) -> bytes:
+    return moment.astimezone(UTC).isoformat().encode()
 
 
 async def latest_materialization(database: Database) -> MaterializationRow | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-import redis.asyncio
-
 from app import demonstration
 from app.progress import Report
 from app.server import services
@@ -20,7 +18,6 @@ from serving.recommender import Recommender
 
 Say = Callable[[str], None]
 Progress = Callable[[], AbstractContextManager[Report]]
-_MARK = "waymark:materialization"
 
 
 async def prepare(parts: Platform, say: Say, progress: Progress) -> None:
@@ -58,23 +55,18 @@ async def _fill(parts: Platform, say: Say) -> None:
 
 async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
     # Feast takes seconds to import, which only a platform that needs it should wait for.
-    from app.feature_pipeline import FeaturePlaces, latest_materialization, materialize  # noqa: PLC0415
+    from app.feature_pipeline import FeaturePlaces, is_online, latest_materialization, materialize  # noqa: PLC0415
 
     if parts.redis_url is None:
         return
+    places = FeaturePlaces(parts.data_dir, parts.redis_url)
     latest = await latest_materialization(parts.database)
-    async with redis.asyncio.Redis.from_url(parts.redis_url) as online:
-        # The online store may have lost what PostgreSQL remembers: both must tell of the same materialization.
-        if latest is not None and await online.get(_MARK) == str(latest.id).encode():
-            say(f"Features: as of {latest.features_as_of:%Y-%m-%d %H:%M} UTC.")
-            return
-        say("Features: computing and materializing ...")
-        with progress() as report:
-            done = await materialize(
-                parts.database, FeaturePlaces(parts.data_dir, parts.redis_url), parts.clock, report=report
-            )
-        latest = await latest_materialization(parts.database)
-        await online.set(_MARK, str(latest.id if latest is not None else 0))
+    if latest is not None and await is_online(places, latest):
+        say(f"Features: as of {latest.features_as_of:%Y-%m-%d %H:%M} UTC.")
+        return
+    say("Features: computing and materializing ...")
+    with progress() as report:
+        done = await materialize(parts.database, places, parts.clock, report=report)
     rows = sum(done.row_counts.values())
     say(f"Features: {rows:,} rows as of {done.features_as_of:%Y-%m-%d %H:%M} UTC.")
 

@@ -67,22 +67,24 @@ class VectorLayout:
 
         Args:
             now: int64[m] or int64[1], moments of decision, microseconds since 1970.
-            learner: [m, k] or [1, k], learner features in the order of `learner`.
+            learner: [m, k] or [1, k], learner features in the order of `learner`; in float64, because a float32
+                holds a moment of today to a minute only.
             course: [m, k], course features in the order of `course`.
             pair: float32[m, len(PAIR_FEATURES)].
         """
         rows = len(pair)
         seconds = now / 1e6
-        learner = np.asarray(learner, np.float32)
+        learner = np.asarray(learner)
         course = np.asarray(course, np.float32)
         vector = np.empty((rows, len(self.names)), np.float32)
         edge = len(self.learner)
         end = edge + len(self.course)
         vector[:, :edge] = learner
         vector[:, edge:end] = course
-        for position, name in enumerate((*self.learner, *self.course)):
-            if name.endswith(MOMENT_SUFFIX):
-                vector[:, position] = _days_ago(vector[:, position], seconds)
+        for start, names, values in ((0, self.learner, learner), (edge, self.course, course)):
+            for position, name in enumerate(names):
+                if name.endswith(MOMENT_SUFFIX):
+                    vector[:, start + position] = _days_ago(values[:, position], seconds)
         columns = {name: course[:, position] for position, name in enumerate(self.course)}
         vector[:, end : end + len(DERIVED_FEATURES)] = _derived(columns, seconds, rows)
         vector[:, end + len(DERIVED_FEATURES) :] = pair
@@ -95,7 +97,7 @@ def _relative_name(name: str) -> str:
     return f"{name.removesuffix(MOMENT_SUFFIX)}_days_ago" if name.endswith(MOMENT_SUFFIX) else name
 
 
-def _days_ago(moments: Floats, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _days_ago(moments: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return days from moments (unix seconds) to decisions; a moment that has not come yet is not known."""
     days: NDArray[np.float64] = (seconds - moments) / _DAY_SECONDS
     return np.where(days >= 0, days, np.nan)

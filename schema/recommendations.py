@@ -45,7 +45,9 @@ class RecommendedCourseEdge:
     node: Course = column(ANYONE, "The course.")
     score: float = column(ANYONE, "What the list is ordered by; comparable within this list only.")
     rank: int = column(ANYONE, "Place in the whole list, from 1.")
-    reasons: list[RecommendationReason] = column(ANYONE, "Why it is here, strongest first; at least one.")
+    reasons: list[RecommendationReason] = column(
+        ANYONE, "Why it is here, strongest first; empty where nothing single would be true."
+    )
 
 
 @strawberry.type(

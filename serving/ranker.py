@@ -250,13 +250,13 @@ def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[
     return histories, eligible[None, :], taken
 
 
-def _learner_row(release: Release, learner: Mapping[str, float]) -> Floats:
+def _learner_row(release: Release, learner: Mapping[str, float]) -> NDArray[np.float64]:
     missing = [name for name in release.layout.learner if name not in learner]
     if missing:
         raise ReleaseError(
             f"Release {release.manifest.version} reads learner features that are not served: {', '.join(missing)}."
         )
-    return np.array([[learner[name] for name in release.layout.learner]], np.float32)
+    return np.array([[learner[name] for name in release.layout.learner]], np.float64)
 
 
 def _unprepared(prerequisites: Sparse, columns: Integers, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,8 @@ class PointInTimeFeatures(Protocol):
         """Names of the learner and course features that are read."""
         ...
 
-    def read_learners(self, learner_ids: Integers, moments: Integers) -> Floats:
-        """Return float32[d, k]: what was known strictly before the moments (microseconds), NaN where nothing was."""
+    def read_learners(self, learner_ids: Integers, moments: Integers) -> NDArray[Any]:
+        """Return float64[d, k]: what was known strictly before the moments (microseconds), NaN where nothing was."""
         ...
 
     def read_courses(self, course_ids: Integers, moments: Integers) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import InputError
 from features.pair import DAY, Floats
@@ -62,8 +63,8 @@ class FeastFeatures:
         """Names of the features of the service."""
         return VectorLayout.of(_names(self._references[LEARNER]), _names(self._references[COURSE]))
 
-    def read_learners(self, learner_ids: Integers, moments: Integers) -> Floats:
-        """Return float32[d, k]: what was known strictly before the moments, NaN where nothing was."""
+    def read_learners(self, learner_ids: Integers, moments: Integers) -> NDArray[np.float64]:
+        """Return float64[d, k]: what was known strictly before the moments, NaN where nothing was."""
         # A join finds what is at or before its moment; one microsecond earlier is strictly before the decision.
         return self._read(LEARNER, self.layout.learner, learner_ids, moments - 1)
 
@@ -77,17 +78,17 @@ class FeastFeatures:
         # Decisions of one day share their candidates: each is asked for once.
         keys = np.stack([days, course_ids])
         (unique_days, unique_ids), places = np.unique(keys, axis=1, return_inverse=True)
-        return self._read(COURSE, self.layout.course, unique_ids, unique_days * DAY)[places.ravel()]
+        return self._read(COURSE, self.layout.course, unique_ids, unique_days * DAY)[places.ravel()].astype(np.float32)
 
-    def _read(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> Floats:
-        values = np.full((len(ids), len(names)), np.nan, np.float32)
+    def _read(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
+        values = np.full((len(ids), len(names)), np.nan)
         if names:
             for start in range(0, len(ids), _ROWS):
                 part = slice(start, start + _ROWS)
                 values[part] = self._join(entity, names, ids[part], moments[part])
         return values
 
-    def _join(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> Floats:
+    def _join(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
         frame = pd.DataFrame(
             {
                 self._keys[entity]: ids,
@@ -101,7 +102,7 @@ class FeastFeatures:
             joined = self._store.get_historical_features(frame, self._references[entity]).to_df()
         # No offline store keeps the order of its rows.
         joined = joined.set_index(_ROW).loc[np.arange(len(ids))]
-        return np.stack([pd.to_numeric(joined[name]).to_numpy(np.float32, na_value=np.nan) for name in names], axis=1)
+        return np.stack([pd.to_numeric(joined[name]).to_numpy(np.float64, na_value=np.nan) for name in names], axis=1)
 
 
 def _names(references: Sequence[str]) -> list[str]:

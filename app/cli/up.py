@@ -33,7 +33,7 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     begun = time.monotonic()
 
     def say(line: str) -> None:
-        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False)
+        console.print(f"[{time.monotonic() - begun:5.1f} s] {line}", markup=False, soft_wrap=True)
 
     async def work() -> None:
         with claim_port(settings.host, settings.port) as listener, telemetry(settings.telemetry):

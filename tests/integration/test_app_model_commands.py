@@ -121,7 +121,7 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     )
     assert (0, None) == (evaluated.exit_code, evaluated.exception)
     figures = json.loads(table.read_text(encoding="utf-8"))
-    assert {"popularity", "recent-popularity", "item-knn", "model", "model-daily"} == set(figures["rankers"])
+    assert {"popularity", "recent-popularity", "item-knn", "model"} == set(figures["rankers"])
     assert figures["rankers"]["model"]["ndcg"] > figures["rankers"]["popularity"]["ndcg"]
     second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
     version = second.stdout.split("Release ")[1].split()[0]
