@@ -19,6 +19,7 @@ import duckdb
 import ibis
 import redis
 import redis.asyncio
+from opentelemetry import trace
 
 from app.progress import Report
 from core.clock import Clock
@@ -157,6 +158,15 @@ async def materialize(
     moment = as_of or clock()
     if moment > clock():
         raise InputError("Features cannot be materialized as of a moment in the future.")
+    tracer = trace.get_tracer("waymark.features")
+    with tracer.start_as_current_span("features.materialize") as span:
+        span.set_attribute("waymark.features_as_of", moment.isoformat())
+        return await _materialize(database, places, clock, moment, report)
+
+
+async def _materialize(
+    database: Database, places: FeaturePlaces, clock: Clock, moment: datetime, report: Report
+) -> Materialization:
     async with turn(database, FEATURES_LOCK):
         exported, store = await _prepared(database, places, clock, report)
         report("Materializing features", 0, 1)
@@ -235,7 +245,8 @@ async def _prepared(
     database: Database, places: FeaturePlaces, clock: Clock, report: Report
 ) -> tuple[ExportReport, FeatureStore]:
     report("Exporting events", 0, 1)
-    exported = await export(database, places.lake, clock)
+    with trace.get_tracer("waymark.warehouse").start_as_current_span("lake.export"):
+        exported = await export(database, places.lake, clock)
     report("Exporting events", 1, 1)
     await asyncio.to_thread(_compute, places, report)
     store = await asyncio.to_thread(_declare, places)

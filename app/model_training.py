@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from opentelemetry import trace
+
 from app.wiring import Platform
 from core.clock import Clock
 from core.errors import InputError
@@ -99,7 +101,10 @@ async def train_model(
     Raises:
         InputError: there is too little history.
     """
-    trained = await asyncio.to_thread(train, data.history, data.features, options, report)
+    with trace.get_tracer("waymark.training").start_as_current_span("model.train") as span:
+        trained = await asyncio.to_thread(train, data.history, data.features, options, report)
+        span.set_attribute("waymark.decisions", trained.decisions)
+        span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
     now = clock()
     manifest, digest = await asyncio.to_thread(
         save,

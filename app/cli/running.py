@@ -13,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from app.telemetry import telemetry
 from app.wiring import Platform, platform
 from core.errors import InputError
 from core.settings import Settings
@@ -68,7 +69,8 @@ def run_on_platform(data_dir: Path | None, work: Callable[[Platform], Awaitable[
     settings = read_settings(data_dir=data_dir, **given)
 
     async def opened() -> ResultT:
-        async with platform(settings) as parts:
-            return await work(parts)
+        with telemetry(settings.telemetry):
+            async with platform(settings) as parts:
+                return await work(parts)
 
     return run(opened())

@@ -15,6 +15,7 @@ import pytest
 from app.wiring import DATA_FORMAT
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -26,7 +27,7 @@ def environment(**changed: str) -> dict[str, str]:
 def waymark(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
     return subprocess.run(
-        [sys.executable, "-c", "from app.cli import main; main()", *arguments],
+        [*COMMAND, *arguments],
         capture_output=True,
         text=True,
         timeout=90,
@@ -126,7 +127,7 @@ def test_server_stops_cleanly_and_stops_what_it_started(tmp_path: Path, how: sig
     """Ctrl-C and SIGTERM end it with success, and no server of ours stays behind."""
     waymark("database", "migrate", "--data-dir", str(tmp_path))
     process = subprocess.Popen(
-        [sys.executable, "-c", "from app.cli import main; main()", "serve", "--data-dir", str(tmp_path), "--port", "0"],
+        [*COMMAND, "serve", "--data-dir", str(tmp_path), "--port", "0"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
