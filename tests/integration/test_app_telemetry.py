@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.integration.test_app_cli import ROOT, environment, refused, waymark
+from tests.integration.test_app_cli import COMMAND, ROOT, environment, refused, waymark
 
 
 class Collector(BaseHTTPRequestHandler):
@@ -58,16 +58,7 @@ def test_spans_and_metrics_of_a_served_operation_reach_a_collector(tmp_path: Pat
     with collector() as (endpoint, kept):
         chosen = {"WAYMARK_TELEMETRY__EXPORTER": "otlp", "WAYMARK_TELEMETRY__ENDPOINT": endpoint}
         with subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from app.cli import main; main()",
-                "serve",
-                "--data-dir",
-                str(tmp_path),
-                "--port",
-                "0",
-            ],
+            [*COMMAND, "serve", "--data-dir", str(tmp_path), "--port", "0"],
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
