@@ -15,7 +15,7 @@ from app.wiring import Platform
 from gateway import graphiql, health
 from gateway.health import RankingStatus
 from gateway.http import GraphQLEndpoint
-from gateway.limits import BodyLimit, document_limits
+from gateway.limits import BodyLimit, document_caches
 from resolvers.context import Services
 from schema.contract import build_schema
 
@@ -49,7 +49,7 @@ def build_app(parts: Platform, services: Services, ranking: RankingStatus) -> St
         ranking: what the readiness probe tells of recommendations.
     """
     endpoint = GraphQLEndpoint(
-        build_schema(document_limits()),
+        build_schema(document_caches()),
         database=parts.database,
         services=services,
         clock=parts.clock,

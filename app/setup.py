@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 
 from app import demonstration
 from app.progress import Report
@@ -21,7 +22,7 @@ Progress = Callable[[], AbstractContextManager[Report]]
 
 
 async def prepare(parts: Platform, say: Say, progress: Progress) -> None:
-    """Migrate, fill an empty platform, materialize features and train, as far as each is needed.
+    """Migrate, fill an empty platform, give it an account, materialize features and train, as far as each is needed.
 
     Args:
         parts: the opened platform.
@@ -35,6 +36,7 @@ async def prepare(parts: Platform, say: Say, progress: Progress) -> None:
     before, after = await migrate(parts.database)
     say(f"Database: at revision {after}" + ("" if before == after else f", migrated from {before or 'empty'}") + ".")
     await _fill(parts, say)
+    await _account(parts, say)
     if parts.settings.recommendations is Recommendations.OFF:
         say("Recommendations: off; answered by preference or popularity.")
         return
@@ -47,10 +49,22 @@ async def _fill(parts: Platform, say: Say) -> None:
     if state.courses == 0:
         say("Platform: empty; simulating courses and learners for a demonstration ...")
         filled = await fill_demonstration(parts.database, parts.clock)
-        await demonstration.create_account(parts, await services(parts, Recommender(None, 1.0)))
         say(f"Platform: {filled.courses:,} courses and {filled.enrollments:,} enrollments, all of them simulated.")
         return
     say(f"Platform: {state.courses:,} courses" + (" (simulated)." if state.simulated else "."))
+
+
+async def _account(parts: Platform, say: Say) -> None:
+    # Apart from the filling, so that a start that was interrupted between the two is mended by the next.
+    if not (await _state(parts)).simulated or not await demonstration.is_unclaimed(parts.database):
+        return
+    try:
+        account = await demonstration.create_account(parts, await services(parts, Recommender(None, 1.0)))
+    except demonstration.TakenError as error:
+        # Somebody else's account keeps nobody from using the platform.
+        say(f"Account: none for the demonstration. {error}")
+        return
+    say(f"Account: {account.email} signs in as a simulated learner.")
 
 
 async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
@@ -61,7 +75,9 @@ async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
         return
     places = FeaturePlaces(parts.data_dir, parts.redis_url)
     latest = await latest_materialization(parts.database)
-    if latest is not None and await is_online(places, latest):
+    # Features that pass for fresh today should still do so while this process serves.
+    oldest = parts.clock() - timedelta(seconds=parts.settings.ranking.stale_after / 2)
+    if latest is not None and latest.features_as_of > oldest and await is_online(places, latest):
         say(f"Features: as of {latest.features_as_of:%Y-%m-%d %H:%M} UTC.")
         return
     say("Features: computing and materializing ...")

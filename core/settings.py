@@ -40,7 +40,7 @@ class Part(BaseModel):
 class DatabaseSettings(Part):
     """PostgreSQL: how many connections and how long a statement may take."""
 
-    read_connections: int = Field(default=8, ge=1, description="Connections that queries share.")
+    read_connections: int = Field(default=8, ge=2, description="Connections that queries share.")
     write_connections: int = Field(default=4, ge=1, description="Connections that mutations share.")
     statement_timeout: Seconds = Field(default=10.0, description="Seconds until PostgreSQL cancels a statement.")
     connect_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a connection.")

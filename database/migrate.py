@@ -45,9 +45,10 @@ async def migrate(database: Database) -> tuple[str | None, str]:
 
 
 def _upgrade(connection: Connection) -> tuple[str | None, str]:
-    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     connection.execute(text(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'"))
+    # Another migration is waited for; the lock timeout is for tables that traffic holds.
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     before = MigrationContext.configure(connection).get_current_revision()
     config = _config()
     scripts = ScriptDirectory.from_config(config)

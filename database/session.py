@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import orjson
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import InputError, UnavailableError
@@ -119,7 +119,7 @@ class Database:
         """
         try:
             connection = await self._engine.connect()
-        except (*_OUTAGES, TimeoutError) as error:
+        except (*_OUTAGES, TimeoutError, PoolTimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached.") from error
         try:
             async with connection.begin():
@@ -134,8 +134,14 @@ class Database:
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[RawConnection]:
         """Lease a plain asyncpg connection: for COPY, advisory locks and other bulk work of the command line."""
-        async with self._pool.acquire() as connection:
+        try:
+            connection = await self._pool.acquire(timeout=self._patience)
+        except (*_OUTAGES, TimeoutError) as error:
+            raise UnavailableError("PostgreSQL cannot be reached, or has no connection free.") from error
+        try:
             yield connection
+        finally:
+            await self._pool.release(connection)
 
 
 @asynccontextmanager
@@ -164,11 +170,19 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
             server_settings=limits,
             init=_read_json,
         )
+    except (asyncpg.InterfaceError, ValueError) as error:
+        raise InputError(f"The database URL cannot be used: {error}") from error
     except (*_OUTAGES, TimeoutError, asyncpg.PostgresError) as error:
         address = parsed.render_as_string(hide_password=True)
         raise UnavailableError(f"PostgreSQL cannot be reached at {address}: {error}") from error
+
+    async def connect() -> asyncpg.Connection[Any]:
+        # Both pools read the URL by asyncpg's rules, which know the parameters of managed servers, such as sslmode.
+        return await asyncpg.connect(plain, timeout=settings.connect_timeout, server_settings=limits)
+
     engine = create_async_engine(
-        parsed.set(drivername="postgresql+asyncpg"),
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=settings.write_connections,
         max_overflow=0,
         pool_timeout=settings.connect_timeout,
@@ -177,7 +191,6 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args={"server_settings": limits, "timeout": settings.connect_timeout},
     )
     try:
         yield Database(pool, engine, settings.connect_timeout)

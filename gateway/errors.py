@@ -10,6 +10,8 @@ from graphql import GraphQLError
 
 from core.errors import ClientError, UnavailableError
 
+_ARGUMENTS = ("Argument ", "Variable ")
+
 _LOG = logging.getLogger(__name__)
 
 MASKED = "Something went wrong on our side. Quote the correlation id when you report it."
@@ -26,7 +28,11 @@ def present(error: GraphQLError, request_id: UUID) -> dict[str, Any]:
     original = error.original_error
     shown = error.formatted
     extensions: dict[str, Any] = dict(shown.get("extensions") or {})
-    if original is None or isinstance(original, GraphQLError):
+    if isinstance(original, GraphQLError):
+        original = None
+    # graphql-core's own errors while a value is completed are bugs of ours, and arguments are the client's.
+    broken = original is None and error.path is not None and not shown["message"].startswith(_ARGUMENTS)
+    if original is None and not broken:
         extensions.setdefault("code", "BAD_REQUEST")
         message = shown["message"]
     elif isinstance(original, ClientError):
@@ -36,5 +42,5 @@ def present(error: GraphQLError, request_id: UUID) -> dict[str, Any]:
         outage = isinstance(original, UnavailableError)
         extensions = {"code": "UNAVAILABLE" if outage else "INTERNAL", "correlationId": str(request_id)}
         message = UNAVAILABLE if outage else MASKED
-        _LOG.error("request %s failed at %s", request_id, error.path, exc_info=original)
+        _LOG.error("request %s failed at %s", request_id, error.path, exc_info=original or error)
     return {**shown, "message": message, "extensions": extensions}

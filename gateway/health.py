@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core.errors import UnavailableError
+from database.queries.platform import ALIVE
 from database.session import Database
 
 _OK, _UNAVAILABLE = 200, 503
@@ -30,9 +30,9 @@ def ready(database: Database, ranking: RankingStatus) -> Handler:
 
     async def handle(_request: Request) -> Response:
         try:
-            async with database.transaction() as connection:
-                await connection.execute(text("SELECT 1"))
-        except (UnavailableError, OSError):
+            async with database.reader() as reader:
+                await reader.fetch(ALIVE)
+        except UnavailableError:
             return JSONResponse({"status": "unavailable", "postgresql": "unreachable"}, _UNAVAILABLE)
         return JSONResponse({"status": "ready", "postgresql": "ok", "recommendations": ranking()}, _OK)
 

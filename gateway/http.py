@@ -20,12 +20,13 @@ from strawberry.types import ExecutionResult
 from typing_extensions import override
 
 from core.clock import Clock
-from core.errors import AccessError, UnavailableError
+from core.errors import AccessError, ClientError, UnavailableError
 from core.ids import time_ordered_uuid
 from database.session import Database
 from gateway import graphiql
 from gateway.authentication import identify
 from gateway.errors import UNAVAILABLE, present
+from gateway.limits import check_document
 from resolvers.context import Context, Services
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -152,6 +153,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Run one operation, inside a span of its own."""
+        try:
+            check_document(request_data.query or "", request_data.operation_name)
+        except ClientError as refused:
+            return ExecutionResult(data=None, errors=[GraphQLError(str(refused), original_error=refused)])
         with self._tracer.start_as_current_span("graphql.operation") as span:
             span.set_attribute("graphql.operation.name", request_data.operation_name or "anonymous")
             result: ExecutionResult = await super().execute_single(

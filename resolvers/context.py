@@ -41,6 +41,7 @@ class Context:
         services: parts that live as long as the process.
         client_address: network address of the caller, for throttling; never stored in plain.
         loaders: the request's DataLoaders; only `execution` touches them.
+        recommendations: how many lists of recommendations the request has asked for, which is bounded.
     """
 
     reader: Reader
@@ -51,3 +52,4 @@ class Context:
     services: Services
     client_address: str | None = None
     loaders: dict[Hashable, Any] = field(default_factory=dict)
+    recommendations: int = 0

@@ -109,9 +109,16 @@ def decode_cursor(scope: str, cursor: str, kinds: Sequence[type]) -> tuple[Any, 
         decoded = None
     if isinstance(decoded, list) and len(decoded) == len(kinds) + 1 and decoded[0] == scope:
         key = decoded[1:]
-        if all(type(part) is kind for part, kind in zip(key, kinds, strict=True)):
+        if all(type(part) is kind and _storable(part) for part, kind in zip(key, kinds, strict=True)):
             return tuple(key)
     raise InvalidArgumentError("The cursor does not belong to this list and order.")
+
+
+def _storable(part: Any) -> bool:
+    """Say whether PostgreSQL can compare with a value: 64-bit integers, texts without NUL."""
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return not isinstance(part, str) or "\0" not in part
 
 
 def window(

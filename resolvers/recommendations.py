@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from core.errors import InvalidArgumentError
 from core.ids import encode_id, time_ordered_uuid
 from database.queries import courses as course_queries, topics as topic_queries
 from database.queries.courses import CourseRow
@@ -17,6 +18,11 @@ from resolvers.context import Context
 from resolvers.courses import CourseFilter
 from resolvers.pages import Edge, PageInfo, encode_cursor, window
 from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
+
+MOST_LISTS = 5
+"""How many lists one request may ask for: each is ranked anew, and all learners share what ranks."""
+LAST_RANK = 100_000
+"""The last place that a page can start after."""
 
 _SCOPE = "recommendedCourses"
 
@@ -76,11 +82,17 @@ async def recommended_courses(
     """Return a page of the courses that fit the caller best.
 
     Raises:
-        InvalidArgumentError: the cursor is of another list, or the page is too large.
+        InvalidArgumentError: the cursor is of another list, the page is too large, or the request has asked
+            for too many lists.
         UnavailableError: PostgreSQL cannot be reached; nothing else makes this fail.
     """
     asked = window(scope=_SCOPE, kinds=(int,), first=first, after=after)
     start = asked.after[0] if asked.after is not None else 0
+    if not 0 <= start <= LAST_RANK:
+        raise InvalidArgumentError("The cursor is of no place in this list.")
+    context.recommendations += 1
+    if context.recommendations > MOST_LISTS:
+        raise InvalidArgumentError(f"Ask for `recommendedCourses` at most {MOST_LISTS} times in one request.")
     allowed = await courses.matching_ids(context, filter) if filter is not None else None
     ranked = await context.services.recommender.recommend(
         context.reader,
@@ -97,6 +109,7 @@ async def recommended_courses(
 
 async def _page(context: Context, ranked: RankedList, start: int, limit: int) -> RecommendedCourses:
     chosen = ranked.courses[start : start + limit]
+    end = start + len(chosen)
     course_rows, topic_rows = await _rows(context, chosen)
     edges = [
         RecommendedCourseEdge(
@@ -113,10 +126,11 @@ async def _page(context: Context, ranked: RankedList, start: int, limit: int) ->
     return RecommendedCourses(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=len(ranked.courses) > start + limit,
+            has_next_page=len(ranked.courses) > end and end <= LAST_RANK,
             has_previous_page=start > 0,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
+            # Of the places and not of the edges: a page whose courses were all archived must not be the last one.
+            start_cursor=encode_cursor(_SCOPE, (start + 1,)) if chosen else None,
+            end_cursor=encode_cursor(_SCOPE, (end,)) if chosen else None,
         ),
         recommendation_id=encode_id("Recommendation", str(time_ordered_uuid(context.clock()))),
         strategy=ranked.strategy,

@@ -22,7 +22,7 @@ from security.emails import Email, parse_email
 from security.encryption import Cipher
 from security.passwords import refuse_weak
 from security.policies import Identity
-from security.tokens import new_refresh_token, refresh_token_hash
+from security.tokens import new_refresh_token, refresh_token_hash, session_of
 
 _LONGEST_NAME = 80
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
@@ -144,7 +144,8 @@ async def refresh_session(context: Context, input: RefreshSession) -> SessionPay
     session: Session | None = None
     identity: Identity | None = None
     async with transact(context, "refresh_session", Subject("Session")) as act:
-        stored = await queries.lock_by_token(act.connection, given)
+        session_id = session_of(input.refresh_token)
+        stored = None if session_id is None else await queries.lock(act.connection, session_id, given)
         # A token that never was one tells an auditor nothing, and anybody can send any number of them.
         act.recorded = stored is not None
         if stored is None:
@@ -203,7 +204,7 @@ async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Ses
         roles=frozenset(viewer.roles),
         session_id=time_ordered_uuid(act.now),
     )
-    refresh_token = new_refresh_token()
+    refresh_token = new_refresh_token(identity.session_id)
     await queries.delete_ended(act.connection, viewer.id, act.now)
     await queries.insert_session(
         act.connection,
@@ -217,7 +218,7 @@ async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Ses
 
 
 async def _continue_session(context: Context, act: Act, stored: StoredSession) -> tuple[Session, Identity]:
-    refresh_token = new_refresh_token()
+    refresh_token = new_refresh_token(stored.id)
     await queries.exchange_token(
         act.connection,
         stored.id,

@@ -8,6 +8,7 @@ database keeps the SHA-256.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -31,6 +32,8 @@ _TYPE = "at+jwt"
 _ISSUER = "waymark"
 _AUDIENCE = "waymark-api"
 _REFRESH_BYTES = 32
+_ID_DIGITS = 32
+_REFRESH_TOKEN = re.compile(r"[0-9a-f]{96}")
 _LONGEST = 2_000
 # Seconds that the clocks of two replicas may differ by.
 _LEEWAY = 5
@@ -120,9 +123,17 @@ class Tokens:
             raise UnauthenticatedError("The access token is not valid.") from error
 
 
-def new_refresh_token(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """Return 256 random bits as hexadecimal text."""
-    return random_bytes(_REFRESH_BYTES).hex()
+def new_refresh_token(session_id: UUID, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
+    """Return the session's id and 256 random bits as hexadecimal text.
+
+    The id lets any token that a session ever had be recognized, so that one in two hands ends it.
+    """
+    return session_id.hex + random_bytes(_REFRESH_BYTES).hex()
+
+
+def session_of(refresh_token: str) -> UUID | None:
+    """Return the id of the session that a refresh token names, or None where it is none of ours."""
+    return UUID(refresh_token[:_ID_DIGITS]) if _REFRESH_TOKEN.fullmatch(refresh_token) else None
 
 
 def refresh_token_hash(token: str) -> bytes:

@@ -1,11 +1,44 @@
-"""A circuit breaker: a part that keeps failing is left alone for a while."""
+"""A circuit breaker: a part that keeps failing is left alone for a while; and what is no failure of a part."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+
+from core.errors import UnavailableError
 
 FAILURES = 3
 OPEN_FOR = timedelta(seconds=5)
+
+
+class DeclinedError(UnavailableError):
+    """A part that works cannot answer this one request, which says nothing of the next."""
+
+
+class BusyError(DeclinedError):
+    """Too many ask a part at once."""
+
+
+class Patience:
+    """How long one request stood in line, which is not the fault of the part at the end of the line.
+
+    Attributes:
+        waited: seconds.
+    """
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside, however it ends."""
+        since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.waited += time.monotonic() - since
 
 
 class Breaker:

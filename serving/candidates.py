@@ -34,21 +34,19 @@ def retriever_scores(relations: Relations, popularity: Floats) -> dict[str, Floa
     }
 
 
-def select_candidates(
-    scores: Mapping[str, Floats], eligible: NDArray[np.bool_], least: int = 0
-) -> tuple[Integers, Integers]:
+def select_candidates(scores: Mapping[str, Floats], eligible: NDArray[np.bool_]) -> tuple[Integers, Integers]:
     """Return rows and columns (int64[m] each, ordered by row) of the union of what the retrievers bring.
+
+    How many they bring is constant: a ranking whose candidates depended on the page would repeat and lose courses.
 
     Args:
         scores: float32[d, n] by retriever; nothing with a score of zero is brought, except by popularity,
             which fills the list where nothing else is known.
         eligible: bool[d, n], courses that may be shown.
-        least: how many candidates there should be for each decision, as far as there are eligible courses.
     """
     chosen = np.zeros(eligible.shape, np.bool_)
     for name, values in scores.items():
-        fills = name == "popularity"
-        _choose(chosen, values, eligible, max(QUOTAS[name], least) if fills else QUOTAS[name], positive=not fills)
+        _choose(chosen, values, eligible, QUOTAS[name], positive=name != "popularity")
     rows, columns = np.nonzero(chosen)
     return rows.astype(np.int64), columns.astype(np.int64)
 

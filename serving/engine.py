@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from core.errors import ReleaseError, UnavailableError
 from core.settings import RankingSettings
@@ -16,11 +16,19 @@ from database.queries.history import TOPIC_PARENTS, HistoryRow, PreferencesRow
 from database.session import Database
 from database.tables.enrollments import EnrollmentStatus
 from serving.artifact import Release
+from serving.breaker import BusyError, Patience
 from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, rank
 from serving.rankings import RankedCourse, RecommendationRequest
 from serving.releases import ReleaseHolder
 
 _LOG = logging.getLogger(__name__)
+
+MOST_ASKING = 32
+"""How many requests the engine has at a time, nearly all of them in line; more are sent away at once."""
+READERS = 4
+"""How many requests read the online store at a time, as many as it has threads."""
+
+ResultT = TypeVar("ResultT")
 
 
 class CourseMatrixHolder(Protocol):
@@ -80,6 +88,11 @@ class RankingEngine:
         self._tried: tuple[Release, CourseMatrix] | None = None
         # Ranking is CPU work that mostly holds the GIL: one thread of its own keeps the event loop responsive.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ranking")
+        # Requests stand in line here and not in the queues of threads, where waiting looks like working.
+        self._readers = asyncio.Semaphore(READERS)
+        self._rankers = asyncio.Semaphore(1)
+        self._asking = 0
+        self._working: set[asyncio.Future[Any]] = set()
 
     @property
     def version(self) -> str | None:
@@ -132,24 +145,68 @@ class RankingEngine:
         return None
 
     async def rank(
-        self, request: RecommendationRequest, history: Sequence[HistoryRow], preferences: PreferencesRow | None
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        patience: Patience,
     ) -> Answer:
-        """Rank courses for a learner.
+        """Rank courses for a learner; the time in line is told to `patience`.
 
         Raises:
+            BusyError: too many others ask.
             UnavailableError: a part is missing.
         """
         model = self._model
         if model is None:
             raise UnavailableError("No model is loaded.")
-        assert request.learner_id is not None  # noqa: S101 - the recommender asks for known learners only.
-        stored = await self._learner_features.read(request.learner_id)
+        if self._asking >= MOST_ASKING:
+            raise BusyError("Too many ask for a ranking at once.")
+        self._asking += 1
+        try:
+            return await self._rank(model, request, history, preferences, patience)
+        finally:
+            self._asking -= 1
+
+    async def _rank(
+        self,
+        model: RankingModel,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        patience: Patience,
+    ) -> Answer:
+        learner_id = request.learner_id
+        assert learner_id is not None  # noqa: S101 - the recommender asks for known learners only.
+        stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
         question = _question(request, history, preferences, stored)
-        courses = await asyncio.get_running_loop().run_in_executor(self._executor, rank, model, question)
+        loop = asyncio.get_running_loop()
+        courses = await self._in_line(
+            self._rankers, lambda: loop.run_in_executor(self._executor, rank, model, question), patience
+        )
         return Answer(model.version, courses)
 
+    async def _in_line(
+        self, places: asyncio.Semaphore, work: Callable[[], Awaitable[ResultT]], patience: Patience
+    ) -> ResultT:
+        """Wait for a place, then do the work in it."""
+        with patience.waiting():
+            await places.acquire()
+        working = asyncio.ensure_future(work())
+        self._working.add(working)
+
+        def leave(done: asyncio.Future[ResultT]) -> None:
+            self._working.discard(done)
+            places.release()
+
+        # A thread cannot be interrupted: who gives up leaves its place taken until the thread is really free.
+        working.add_done_callback(leave)
+        return await asyncio.shield(working)
+
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, and what is still being read."""
+        for working in tuple(self._working):
+            working.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

@@ -10,10 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ReleaseError, UnavailableError
+from core.errors import ReleaseError
 from features.pair import CourseTraits, Floats, Histories, pair_features, relate
 from features.similarity import Integers, Similarities, Sparse, content_vectors, positions_of
 from serving.artifact import Release
+from serving.breaker import DeclinedError
 from serving.candidates import retriever_scores, select_candidates
 from serving.rankings import RankedCourse
 from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
@@ -198,32 +199,58 @@ def with_parents(topics: Sparse, topic_ids: Integers, parents: Mapping[int, int]
 
 
 def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
-    """Return the learner's courses, best first.
+    """Return the learner's courses, best first: the candidates as the model ranks them, then all other courses.
 
-    Courses whose prerequisites the learner has not taken come after all others, in the order of their scores.
+    Candidates whose prerequisites the learner has not taken come after all other candidates, in the order of
+    their scores. The courses that are no candidates follow by recent popularity. The limit only cuts the list,
+    so that its pages fit together.
 
     Raises:
-        UnavailableError: no course of the history is known, so there is nothing to rank by.
+        DeclinedError: no course of the history is known, so there is nothing to rank by.
         ReleaseError: a learner feature that the release reads is not served.
     """
     histories, eligible, taken = _known(model, question)
     relations = relate(histories, model.similarities, model.traits)
     scores = retriever_scores(relations, model.popularity)
-    rows, columns = select_candidates(scores, eligible, least=question.limit)
+    rows, columns = select_candidates(scores, eligible)
     pair = pair_features(relations, histories, model.traits, rows, columns)
     vectors = model.release.layout.assemble(
         histories.now, _learner_row(model.release, question.learner), model.features[columns], pair
     )
     predicted = model.release.booster.inplace_predict(vectors) if len(columns) else np.empty(0, np.float32)
     later = _unprepared(model.matrix.prerequisites, columns, taken)
-    order = np.lexsort((columns, -predicted, later))[: question.limit]
-    reasons = reasons_for(_evidence(model, question, histories), columns[order])
+    order = np.lexsort((columns, -predicted, later))
+    others, lower = _others(model.popularity[0], eligible[0], columns, predicted)
+    places = np.concatenate([columns[order], others])[: question.limit]
+    values = np.concatenate([predicted[order].astype(np.float64), lower])[: question.limit]
+    reasons = reasons_for(_evidence(model, question, histories), places)
     return tuple(
         RankedCourse(course_id, score, why)
         for course_id, score, why in zip(
-            model.traits.course_ids[columns[order]].tolist(), predicted[order].tolist(), reasons, strict=True
+            model.traits.course_ids[places].tolist(), values.tolist(), reasons, strict=True
         )
     )
+
+
+def _others(
+    popularity: Floats, eligible: NDArray[np.bool_], columns: Integers, predicted: Floats
+) -> tuple[Integers, NDArray[np.float64]]:
+    """Return positions of the eligible courses that are no candidates, most popular first, and their scores.
+
+    Args:
+        popularity: float32[n], enrollments in the last 30 days.
+        eligible: bool[n].
+        columns: int64[m], positions of the candidates.
+        predicted: float32[m], their scores; those of the others are below all of them.
+    """
+    rest = eligible.copy()
+    rest[columns] = False
+    others = np.flatnonzero(rest).astype(np.int64)
+    taken = np.maximum(popularity[others].astype(np.float64), 0.0)
+    # Positions are in the order of the ids, which break ties.
+    order = np.lexsort((others, -taken))
+    lowest = float(predicted.min()) if len(predicted) else 0.0
+    return others[order], lowest - 1.0 / (1.0 + taken[order])
 
 
 def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[np.bool_], NDArray[np.bool_]]:
@@ -239,7 +266,7 @@ def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[
         now=np.array([question.now]),
     )
     if not len(histories.courses):
-        raise UnavailableError("No course of the learner's history has features yet.")
+        raise DeclinedError("No course of the learner's history has features yet.")
     taken = histories.taken(len(ids))[0]
     eligible = ~taken & model.matrix.published
     hidden, found = positions_of(np.array(question.hidden, np.int64), ids)

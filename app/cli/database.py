@@ -24,7 +24,7 @@ def migrate(data_dir: DataDir = None) -> None:
     async def work(parts: Platform) -> tuple[str | None, str]:
         return await apply_migrations(parts.database)
 
-    before, after = run_on_platform(data_dir, work, recommendations=Recommendations.OFF)
+    before, after = run_on_platform(data_dir, work, up_to_date=False, recommendations=Recommendations.OFF)
     if before == after:
         typer.echo(f"The database is at revision {after}; nothing to do.")
     else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli.importing import bring_up_to_date
-from app.cli.running import DataDir, progress_console, run_on_platform
+from app.cli.running import DataDir, bring_up_to_date, progress_console, run_on_platform
 from app.wiring import Platform
 from catalog.simulation.demonstration import PLATFORM_NAME, Demonstration, fill_demonstration
 from core.settings import Recommendations

@@ -102,7 +102,10 @@ def _moment(text: str) -> datetime:
         raise InputError(f"--as-of: {text!r} is no moment; expected ISO 8601, such as 2026-03-01T00:00Z.") from None
     if moment.tzinfo is None:
         raise InputError(f"--as-of: {text!r} has no offset; write 2026-03-01T00:00Z for UTC.")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"--as-of: {text!r} lies outside the years 1 to 9999 of UTC.") from None
 
 
 def _print_export(console: Console, report: ExportReport) -> None:

@@ -1,4 +1,4 @@
-"""What the import commands share: a migrated database, progress while a file is read, and the printed outcome."""
+"""What the import commands share: progress while a file is read, and the printed outcome."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from app.cli.running import progress_console, run_on_platform
 from app.wiring import Platform
 from catalog.importers.files import Progress
 from catalog.reports import ImportSummary
-from core.errors import InputError
 from core.settings import Recommendations
-from database.migrate import migrate, pending
 from database.queries.platform import STATE
 
 File = Annotated[Path, typer.Argument(help="File of comma-separated values in UTF-8, plain or packed with gzip.")]
@@ -35,18 +33,6 @@ _MIXED = (
 Import = Callable[[Platform, Path, Progress], Awaitable[ImportSummary]]
 
 
-async def bring_up_to_date(parts: Platform) -> None:
-    """Migrate a database of our own; one that an operator named is theirs to migrate.
-
-    Raises:
-        InputError: the operator's database is not at this version's revision.
-    """
-    if parts.settings.database_url is None:
-        await migrate(parts.database)
-    elif await pending(parts.database):
-        raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
-
-
 def run_import(file: Path, data_dir: Path | None, report: Path | None, work: Import) -> None:
     """Run one import on the platform and print what it did."""
     bar = ProgressBar(
@@ -62,7 +48,6 @@ def run_import(file: Path, data_dir: Path | None, report: Path | None, work: Imp
         bar.update(task, completed=done, total=size)
 
     async def imported(parts: Platform) -> ImportSummary:
-        await bring_up_to_date(parts)
         async with parts.database.reader() as reader:
             (state,) = await reader.fetch(STATE)
         if state.simulated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 
 from app.telemetry import telemetry
 from app.wiring import Platform, platform
 from core.errors import InputError
 from core.settings import Settings
+from database.migrate import migrate, pending
 
 ResultT = TypeVar("ResultT")
 
@@ -45,6 +48,11 @@ def read_settings(**given: Any) -> Settings:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "WAYMARK_" + "__".join(str(part) for part in first["loc"]).upper()
         raise InputError(f"{name}: {first['msg']}.") from error
+    except SettingsError as error:
+        # It has no attribute with the name; a part as a whole would have to be JSON.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = "WAYMARK_" + (field.group(1).upper() if field else "...")
+        raise InputError(f"{name}: not JSON; set one part of it, such as {name}__<NAME>.") from error
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
@@ -64,13 +72,43 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
         raise typer.Exit(_INTERRUPTED) from None
 
 
-def run_on_platform(data_dir: Path | None, work: Callable[[Platform], Awaitable[ResultT]], **given: Any) -> ResultT:
-    """Open the platform and run `work` on it."""
+async def bring_up_to_date(parts: Platform) -> None:
+    """Migrate a database of our own; one that an operator named is theirs to migrate.
+
+    Raises:
+        InputError: the operator's database is not at this version's revision.
+    """
+    if parts.settings.database_url is None:
+        await migrate(parts.database)
+    elif await pending(parts.database):
+        raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
+
+
+def run_on_platform(
+    data_dir: Path | None,
+    work: Callable[[Platform], Awaitable[ResultT]],
+    *,
+    up_to_date: bool = True,
+    **given: Any,
+) -> ResultT:
+    """Open the platform and run `work` on it.
+
+    Args:
+        data_dir: folder of the platform; that of the settings when None.
+        work: what the command does.
+        up_to_date: whether the tables have to be those of this version before `work` begins.
+        given: settings that the command line decides.
+
+    Raises:
+        InputError: a setting is wrong, or the database is not at this version's revision.
+    """
     settings = read_settings(data_dir=data_dir, **given)
 
     async def opened() -> ResultT:
         with telemetry(settings.telemetry):
             async with platform(settings) as parts:
+                if up_to_date:
+                    await bring_up_to_date(parts)
                 return await work(parts)
 
     return run(opened())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import func, literal_column, select
 
 from database.rows import Row
@@ -18,6 +20,14 @@ class PlatformRow(Row):
     simulated: bool
     live_releases: int
 
+
+class PlatformIdRow(Row):
+    """The id of an installation."""
+
+    id: UUID
+
+
+ALIVE = Statement(select(platform.c.id), PlatformIdRow)
 
 STATE = Statement(
     select(

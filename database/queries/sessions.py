@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.tables.accounts import accounts, sessions
@@ -16,7 +16,7 @@ class StoredSession(NamedTuple):
     """A session and the account it is of, both locked as far as the caller needs.
 
     Attributes:
-        is_current: whether the token that found it is the current one, and not the one before it.
+        is_current: whether the token that was given is the current one, and not an earlier one.
     """
 
     id: UUID
@@ -55,8 +55,8 @@ async def delete_ended(connection: AsyncConnection, account_id: int, now: dateti
     await connection.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.expires_at <= now))
 
 
-async def lock_by_token(connection: AsyncConnection, token_hash: bytes) -> StoredSession | None:
-    """Return the session whose current or previous refresh token has this hash, locked, or None."""
+async def lock(connection: AsyncConnection, session_id: UUID, token_hash: bytes) -> StoredSession | None:
+    """Return a session, locked, and whether its current refresh token has this hash; None when there is none."""
     statement = (
         select(
             sessions.c.id,
@@ -68,7 +68,7 @@ async def lock_by_token(connection: AsyncConnection, token_hash: bytes) -> Store
             accounts.c.roles,
         )
         .join_from(sessions, accounts)
-        .where(or_(sessions.c.refresh_token_hash == token_hash, sessions.c.previous_token_hash == token_hash))
+        .where(sessions.c.id == session_id)
         .with_for_update(of=sessions)
     )
     found = (await connection.execute(statement)).one_or_none()
@@ -78,11 +78,9 @@ async def lock_by_token(connection: AsyncConnection, token_hash: bytes) -> Store
 async def exchange_token(
     connection: AsyncConnection, session_id: UUID, *, token_hash: bytes, expires_at: datetime
 ) -> None:
-    """Give a session another refresh token, remembering the one it replaces."""
+    """Give a session another refresh token."""
     await connection.execute(
-        update(sessions)
-        .where(sessions.c.id == session_id)
-        .values(previous_token_hash=sessions.c.refresh_token_hash, refresh_token_hash=token_hash, expires_at=expires_at)
+        update(sessions).where(sessions.c.id == session_id).values(refresh_token_hash=token_hash, expires_at=expires_at)
     )
 
 

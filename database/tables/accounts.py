@@ -39,9 +39,8 @@ sessions = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     reference("account_id", "accounts.id", index=True),
-    # SHA-256 of the current refresh token, and of the one before it, so that a replay is recognized.
+    # SHA-256 of the current refresh token. A token names its session, so that an earlier one is recognized.
     Column("refresh_token_hash", LargeBinary, nullable=False, unique=True),
-    Column("previous_token_hash", LargeBinary, unique=True),
     moment("created_at"),
     moment("expires_at"),
     moment("revoked_at", nullable=True),

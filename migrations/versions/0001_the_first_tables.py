@@ -266,13 +266,11 @@ def upgrade() -> None:
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('account_id', sa.BigInteger(), nullable=False),
     sa.Column('refresh_token_hash', sa.LargeBinary(), nullable=False),
-    sa.Column('previous_token_hash', sa.LargeBinary(), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['account_id'], ['accounts.id'], name=op.f('sessions_account_id_fkey'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id', name=op.f('sessions_pkey')),
-    sa.UniqueConstraint('previous_token_hash', name=op.f('sessions_previous_token_hash_key')),
     sa.UniqueConstraint('refresh_token_hash', name=op.f('sessions_refresh_token_hash_key'))
     )
     op.create_index(op.f('sessions_account_id_idx'), 'sessions', ['account_id'], unique=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from uuid import UUID
 
 import pytest
@@ -111,21 +113,86 @@ async def test_body_above_the_limit_is_refused_before_it_is_read(client: GraphQL
         assert "PAYLOAD_TOO_LARGE" == response.json()["errors"][0]["extensions"]["code"]
 
 
+def spread(count: int, times: int) -> str:
+    """Return a document of fragments that each spread the next one, so many times."""
+    fragments = [
+        f"fragment f{n} on Query {{ {f'...f{n + 1} ' * times if n < count else '__typename'} }}"
+        for n in range(count + 1)
+    ]
+    return "{ ...f0 } " + " ".join(fragments)
+
+
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "document",
     [
         "{ " + " ".join(f"a{n}: __typename" for n in range(60)) + " }",
+        "{ ...f ...f } fragment f on Query { " + " ".join(f"a{n}: __typename" for n in range(30)) + " }",
         "{ courses { nodes { " + "prerequisites { " * 20 + "id" + " }" * 20 + " } } }",
         "{ " + "__typename " * 5000 + "}",
-        "{ courses { nodes " + "{ prerequisites " * 1500 + "}" * 1500 + " } }",
+        "{ __typename } #" + "x" * 30_000,
+        spread(60, 1),
+        spread(300, 1),
     ],
-    ids=["aliases", "depth", "tokens", "nesting"],
+    ids=["aliases", "aliases-in-fragments", "depth", "tokens", "text", "fragments", "chain"],
 )
 async def test_document_above_a_limit_is_refused(client: GraphQLClient, document: str) -> None:
-    """Aliases, depth, tokens and nesting are bounded before anything is executed."""
+    """Aliases, depth, tokens, fragments and text are bounded before anything is validated."""
     body = await client.send(document)
     assert "data" not in body
-    assert "BAD_REQUEST" == body["errors"][0]["extensions"]["code"]
+    assert "DOCUMENT_TOO_LARGE" == body["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.timeout(20)
+async def test_document_that_doubles_with_each_fragment_costs_no_more_than_its_size(client: GraphQLClient) -> None:
+    """It is answered like any other, within the time of this test; walking every spread would take years."""
+    assert {"__typename": "Query"} == await client.data(spread(45, 2))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ courses { nodes " + "{ prerequisites " * 600 + "}" * 600 + " } }",
+        "{ " + "... { " * 300 + "__typename" + " }" * 300 + " }",
+        "{ " + "__typename " * 1900 + "}",
+    ],
+    ids=["nested", "inline", "repeated"],
+)
+async def test_document_that_the_parser_or_validation_gives_up_on_is_refused(
+    client: GraphQLClient, document: str
+) -> None:
+    """Their own limits end in a client error too."""
+    body = await client.send(document)
+    assert "data" not in body
+    assert body["errors"][0]["extensions"]["code"] in {"BAD_REQUEST", "DOCUMENT_TOO_LARGE"}
+
+
+async def test_several_operations_need_a_name(client: GraphQLClient) -> None:
+    """Which one was meant is not guessed."""
+    document = "query A { __typename } query B { courses { totalCount } }"
+    assert "INVALID_ARGUMENT" == (await client.send(document))["errors"][0]["extensions"]["code"]
+    named = await client.http.post("/graphql", json={"query": document, "operationName": "B"})
+    assert {"courses": {"totalCount": 0}} == named.json()["data"]
+
+
+@pytest.mark.parametrize(
+    ("field", "cursor"),
+    [
+        ("courses", ["courses:POPULARITY:desc", 2**63, 1]),
+        ("courses(orderBy: { field: TITLE })", ["courses:TITLE:asc", "\0", 1]),
+        ("topics", ["topics", "\0"]),
+        ("recommendedCourses", ["recommendedCourses", -5]),
+        ("recommendedCourses", ["recommendedCourses", 2**63 - 1]),
+    ],
+)
+async def test_forged_cursor_is_an_argument_error(client: GraphQLClient, field: str, cursor: list[object]) -> None:
+    """Whatever a client puts into a cursor, it is told that the cursor is wrong."""
+    forged = base64.urlsafe_b64encode(json.dumps(cursor, separators=(",", ":")).encode()).rstrip(b"=").decode()
+    after = f'(after: "{forged}"' if field[-1] != ")" else f', after: "{forged}"'
+    document = f"{{ {field.rstrip(')')}{after}) {{ pageInfo {{ endCursor }} }} }}"
+    (error,) = (await client.send(document))["errors"]
+    assert "INVALID_ARGUMENT" == error["extensions"]["code"]
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic abc", "Bearer abc.def.ghi", "nonsense"])

@@ -8,14 +8,27 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from app.wiring import DATA_FORMAT
+from tests.conftest import administer, database_named
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+
+
+@pytest_asyncio.fixture
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of a database without a table."""
+    name = f"empty_{uuid4().hex}"
+    await administer(postgres_url, f"CREATE DATABASE {name}")
+    yield database_named(postgres_url, name)
+    await administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def environment(**changed: str) -> dict[str, str]:
@@ -96,7 +109,12 @@ def test_unusable_database_is_said_without_its_password(tmp_path: Path, url: str
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WAYMARK_PORT", "http"), ("WAYMARK_RANKING__DEADLINE", "0"), ("WAYMARK_RECOMMENDATIONS", "maybe")],
+    [
+        ("WAYMARK_PORT", "http"),
+        ("WAYMARK_RANKING__DEADLINE", "0"),
+        ("WAYMARK_RECOMMENDATIONS", "maybe"),
+        ("WAYMARK_DATABASE", "foo"),
+    ],
 )
 def test_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
     """An operator learns which variable is wrong."""
@@ -114,6 +132,45 @@ def test_wrong_usage_exits_with_two(arguments: list[str]) -> None:
 def test_database_that_is_not_migrated_is_not_served(tmp_path: Path) -> None:
     """The command that mends it is named."""
     refused(waymark("serve", "--data-dir", str(tmp_path), "--port", "0"), "waymark database migrate")
+
+
+COMMANDS = [
+    ["model", "list"],
+    ["model", "promote", "x"],
+    ["recommend", "1"],
+    ["features", "list"],
+    ["features", "apply"],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_commands_on_a_named_database_that_is_not_migrated_are_refused(
+    tmp_path: Path, empty_database_url: str, arguments: list[str]
+) -> None:
+    """It is the operator's to migrate, and the command that does is named."""
+    refused(
+        waymark(*arguments, "--data-dir", str(tmp_path), WAYMARK_DATABASE_URL=empty_database_url),
+        "waymark database migrate",
+    )
+
+
+def test_commands_on_a_new_data_folder_find_an_empty_platform(tmp_path: Path) -> None:
+    """The embedded database is migrated by whatever comes first; a mistake then is one line."""
+    folder = ("--data-dir", str(tmp_path))
+    listed = waymark("model", "list", *folder)
+    assert (0, "There is no release yet; `waymark model train` makes one.") == (
+        listed.returncode,
+        listed.stdout.strip(),
+    )
+    refused(waymark("model", "promote", "x", *folder), "x")
+    refused(waymark("recommend", "1", *folder), "There is no learner 1.")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "now", "2026-03-01"])
+def test_moment_that_is_none_is_said(tmp_path: Path, moment: str) -> None:
+    """Before anything is started."""
+    refused(waymark("features", "materialize", "--as-of", moment, "--data-dir", str(tmp_path / "data")), "--as-of")
+    assert not (tmp_path / "data").exists()
 
 
 def test_migrate_says_what_it_did(tmp_path: Path) -> None:

@@ -11,13 +11,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import pytest
+from rich.console import Console
+
+from app import demonstration
+from app.progress import shown
+from app.server import services
+from app.setup import prepare
+from app.wiring import Platform
+from catalog.simulation.demonstration import demonstration_learner, fill_demonstration
+from core.clock import ManualClock
+from core.settings import Recommendations, SecuritySettings, Settings
+from database.session import Database
+from serving.recommender import Recommender
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 280.0
@@ -116,6 +129,79 @@ def test_up_from_nothing_again_and_after_a_kill(data_dir: Path) -> None:
         if str(data_dir) in " ".join(process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE
     ]
     assert [] == left
+
+
+@pytest.fixture
+def parts(database: Database, database_url: str, clock: ManualClock, tmp_path: Path) -> Platform:
+    """A platform without recommendations, on a database of this test's own."""
+    settings = Settings(
+        data_dir=tmp_path,
+        recommendations=Recommendations.OFF,
+        security=SecuritySettings(password_memory_kib=8, password_iterations=1),
+    )
+    return Platform(settings, clock, tmp_path, database_url, database, None)
+
+
+async def prepared(parts: Platform) -> list[str]:
+    """Do what `up` does before it serves; return what it said."""
+    said: list[str] = []
+    await prepare(parts, said.append, lambda: shown(Console(quiet=True)))
+    return said
+
+
+async def signed_in(parts: Platform) -> bool:
+    """Say whether the sign-in that `up` prints is that of the account with the history."""
+    account = demonstration.known_account(parts.data_dir)
+    assert account is not None
+    await demonstration.open_account(parts, await services(parts, Recommender(None, 1.0)), account)
+    return not await demonstration.is_unclaimed(parts.database)
+
+
+async def test_demo_before_up_gets_a_sign_in_too(parts: Platform) -> None:
+    """Whoever filled the platform; and a second start leaves the account as it is."""
+    await fill_demonstration(parts.database, parts.clock)
+    assert any(line.startswith("Account: ") for line in await prepared(parts))
+    assert await signed_in(parts)
+    account = demonstration.known_account(parts.data_dir)
+    assert not any(line.startswith("Account: ") for line in await prepared(parts))
+    assert account == demonstration.known_account(parts.data_dir)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+async def test_account_that_was_interrupted_is_finished_by_the_next_start(parts: Platform, steps: int) -> None:
+    """Killed in the middle of writing the password, after it was kept, and after the account was made."""
+    await fill_demonstration(parts.database, parts.clock)
+    if steps == 0:
+        (parts.data_dir / "demonstration.json").write_text('{"email": ')
+    else:
+        account = demonstration.keep_password(parts.data_dir)
+        if steps == 2:
+            await demonstration.open_account(parts, await services(parts, Recommender(None, 1.0)), account)
+    await prepared(parts)
+    assert await signed_in(parts)
+
+
+async def test_address_of_somebody_else_is_left_to_them(parts: Platform) -> None:
+    """The platform starts, and shows no password that opens nothing."""
+    await fill_demonstration(parts.database, parts.clock)
+    account = demonstration.SignIn(demonstration_learner().email, "another correct horse")
+    await demonstration.open_account(parts, await services(parts, Recommender(None, 1.0)), account)
+    assert any(line.startswith("Account: none") for line in await prepared(parts))
+    assert demonstration.known_account(parts.data_dir) is None
+
+
+async def test_old_features_are_materialized_again(parts: Platform, clock: ManualClock, valkey_url: str) -> None:
+    """Those that would be stale soon are not done."""
+    ranked = replace(
+        parts, settings=parts.settings.model_copy(update={"recommendations": Recommendations.ON}), redis_url=valkey_url
+    )
+    await fill_demonstration(parts.database, parts.clock, learners=60)
+    assert any("Features: computing" in line for line in await prepared(ranked))
+    half = timedelta(seconds=parts.settings.ranking.stale_after / 2)
+    clock.now += half - timedelta(seconds=1)
+    assert not any("Features: computing" in line for line in await prepared(ranked))
+    clock.now += timedelta(seconds=1)
+    assert any("Features: computing" in line for line in await prepared(ranked))
 
 
 def test_readme_shows_an_answer_of_the_form_that_is_given() -> None:

@@ -220,6 +220,17 @@ async def test_token_used_twice_ends_the_session(strangers: Contexts, catalog: D
     assert [("SESSION_EXPIRED", {"token_reused": True}), ("SESSION_EXPIRED", {})] == [tuple(row) for row in rows[-2:]]
 
 
+async def test_token_of_two_exchanges_ago_ends_the_session(strangers: Contexts) -> None:
+    """A thief who refreshed more than once before the owner came back is noticed all the same."""
+    stolen = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
+    newest = stolen
+    for _ in range(3):
+        newest = opened(await sessions.refresh_session(strangers(), RefreshSession(newest.refresh_token)))
+    for token in (stolen.refresh_token, newest.refresh_token):
+        error = await refused(sessions.refresh_session(strangers(), RefreshSession(token)))
+        assert UserErrorCode.SESSION_EXPIRED is error.code
+
+
 async def test_of_refreshes_at_once_one_wins(strangers: Contexts) -> None:
     """A token is good for one exchange, even when two come at the same moment."""
     first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))

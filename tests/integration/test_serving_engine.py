@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import update
 
 from app.model_training import promote
 from core.clock import ManualClock
-from core.errors import UnavailableError
+from core.errors import InvalidArgumentError, UnavailableError
 from core.settings import RankingSettings
 from database.queries import releases
-from database.session import Database
+from database.queries.history import HISTORY
+from database.session import Database, Reader
+from database.tables.courses import courses as course_table
+from resolvers.context import Context, Services
+from resolvers.pages import encode_cursor
+from resolvers.recommendations import LAST_RANK, MOST_LISTS, RecommendedCourses, recommended_courses
+from security.policies import Identity
+from serving import candidates, engine as engine_module
 from serving.artifact import RANKER, write_release
-from serving.engine import RankingEngine
+from serving.breaker import BusyError, Patience
+from serving.engine import MOST_ASKING, RankingEngine
+from serving.ranker import rank
 from serving.recommender import RankedList, RecommendationRequest, Recommender, Strategy
 from serving.releases import ReleaseHolder
 from tests.simulated_history import PARENTS, simulated_courses
-from tests.simulated_ranking import NOW, Matrix, matrix, release, trained
+from tests.simulated_ranking import IDS, NOW, Matrix, matrix, release, trained
 from tests.small_platform import add_course, add_learner, add_preferences, add_topics
 
 SETTINGS = RankingSettings(refresh_interval=0.01, stale_after=86_400.0)
@@ -45,11 +59,14 @@ class Stored:
     """Learner features of one learner, or an outage."""
 
     failure: Exception | None = None
+    hangs: bool = False
 
     async def read(self, learner_id: int) -> Mapping[str, float]:
         """Return what a learner of two courses has."""
         if self.failure is not None:
             raise self.failure
+        if self.hangs:
+            await asyncio.Event().wait()
         return {"learner_enrollment_count": 2.0, "another": float(learner_id)}
 
 
@@ -63,6 +80,7 @@ class Setting:
     stored: Stored
     engine: RankingEngine
     clock: ManualClock
+    released: threading.Event = field(default_factory=threading.Event)
 
     async def publish(self, version: str, ndcg: float) -> None:
         """Write a release, register it and make it live."""
@@ -95,6 +113,50 @@ class Setting:
             return await Recommender(self.engine, 10.0).recommend(reader, RecommendationRequest(**whole))  # type: ignore[arg-type]  # As given.
 
 
+def hold_the_ranking(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the thread that ranks stand until the test releases it."""
+
+    def held(*arguments: Any) -> Any:
+        setting.released.wait()
+        return rank(*arguments)
+
+    monkeypatch.setattr(engine_module, "rank", held)
+
+
+def context(setting: Setting, reader: Reader) -> Context:
+    """Return a request of the learner of two courses."""
+    unused: Any = None
+    return Context(
+        reader=reader,
+        database=setting.database,
+        clock=setting.clock,
+        identity=Identity(account_id=1, learner_id=1, roles=frozenset(), session_id=UUID(int=2)),
+        request_id=UUID(int=1),
+        services=Services(unused, unused, unused, Recommender(setting.engine, 10.0)),
+    )
+
+
+async def page(setting: Setting, first: int, after: str | None = None) -> RecommendedCourses:
+    """Return a page of the learner's list, in a request of its own."""
+    async with setting.database.reader() as reader:
+        (answer,) = await recommended_courses(context(setting, reader), [None], first=first, after=after)
+    assert Strategy.MODEL is answer.strategy
+    return answer
+
+
+async def walked(setting: Setting, first: int) -> list[int]:
+    """Return the courses of all pages."""
+    met: list[int] = []
+    after: str | None = None
+    while True:
+        answer = await page(setting, first, after)
+        met += [row.id for row in answer.nodes]
+        if not answer.page_info.has_next_page:
+            return met
+        after = answer.page_info.end_cursor
+        assert after is not None
+
+
 @pytest_asyncio.fixture
 async def setting(database: Database, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Setting]:
     """The simulated courses in the database, a learner of two of them, and no release."""
@@ -106,7 +168,9 @@ async def setting(database: Database, tmp_path: Path, clock: ManualClock) -> Asy
     matrices, stored = Matrices(matrix()), Stored()
     holder = ReleaseHolder(database, tmp_path / "models")
     engine = RankingEngine(database, holder, matrices, stored, SETTINGS)
-    yield Setting(database, tmp_path / "models", matrices, stored, engine, clock)
+    made = Setting(database, tmp_path / "models", matrices, stored, engine, clock)
+    yield made
+    made.released.set()
     engine.close()
 
 
@@ -189,7 +253,7 @@ async def test_whoever_asks_before_there_is_a_model_is_told(setting: Setting) ->
     """Asked directly, an engine without a model is unavailable."""
     request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=1)
     with pytest.raises(UnavailableError, match="No model"):
-        await setting.engine.rank(request, [], None)
+        await setting.engine.rank(request, [], None, Patience())
 
 
 async def test_watching_goes_on_after_a_failure(setting: Setting) -> None:
@@ -212,3 +276,104 @@ async def test_watching_goes_on_after_a_failure(setting: Setting) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await watching
     assert not broken
+
+
+async def test_pages_joined_are_every_course_once(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far beyond the candidates, no page repeats or loses a course."""
+    monkeypatch.setattr(candidates, "QUOTAS", dict.fromkeys(candidates.QUOTAS, 4))
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    whole = await walked(setting, 100)
+    assert sorted(set(IDS.tolist()) - {40, 100}) == sorted(whole)
+    for first in (7, 20):
+        assert whole == await walked(setting, first)
+
+
+async def test_a_page_of_archived_courses_is_not_the_last_one(setting: Setting) -> None:
+    """Its edges are gone, and its cursor leads on to the next page."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    whole = await walked(setting, 20)
+    async with setting.database.transaction() as connection:
+        gone = update(course_table).where(course_table.c.id.in_(whole[:20])).values(status="ARCHIVED")
+        await connection.execute(gone)
+    empty = await page(setting, 20)
+    assert [] == empty.nodes
+    assert empty.page_info.has_next_page
+    assert encode_cursor("recommendedCourses", (20,)) == empty.page_info.end_cursor
+    assert whole[20:] == await walked(setting, 20)
+
+
+@pytest.mark.parametrize("place", [-1, LAST_RANK + 1, 2**62])
+async def test_a_cursor_of_no_place_is_refused(setting: Setting, place: int) -> None:
+    """No list is so long, and none starts before its beginning."""
+    cursor = encode_cursor("recommendedCourses", (place,))
+    with pytest.raises(InvalidArgumentError, match="cursor"):
+        await page(setting, 5, cursor)
+
+
+async def test_one_request_may_ask_for_a_few_lists(setting: Setting) -> None:
+    """One more is refused, and only in that request."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    async with setting.database.reader() as reader:
+        request = context(setting, reader)
+        for _ in range(MOST_LISTS):
+            await recommended_courses(request, [None], first=1)
+        with pytest.raises(InvalidArgumentError, match="at most 5"):
+            await recommended_courses(request, [None], first=1)
+    assert 1 == len((await page(setting, 1)).edges)
+
+
+async def test_many_at_once_do_not_pause_the_model(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one ranking takes long, only that one counts as a failure: whoever stands in line is just too late."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    recommender = Recommender(setting.engine, 0.25)
+    hold_the_ranking(setting, monkeypatch)
+
+    async def ask() -> str | None:
+        async with setting.database.reader() as reader:
+            request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=5)
+            return (await recommender.recommend(reader, request)).fallback_cause
+
+    causes = Counter(await asyncio.gather(*(ask() for _ in range(40))))
+    assert {"deadline": 1, "busy": 39} == causes
+    setting.released.set()
+    async with asyncio.timeout(20):
+        while (cause := await ask()) is not None:
+            assert "paused" != cause
+
+
+async def test_a_part_that_is_really_slow_pauses_the_model(setting: Setting) -> None:
+    """An online store that hangs costs three requests the deadline, and the next ones nothing."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    setting.stored.hangs = True
+    recommender = Recommender(setting.engine, 0.25)
+    causes = []
+    for _ in range(5):
+        async with setting.database.reader() as reader:
+            request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=5)
+            causes.append((await recommender.recommend(reader, request)).fallback_cause)
+    assert ["deadline", "deadline", "deadline", "paused", "paused"] == causes
+
+
+async def test_no_more_than_so_many_stand_in_line(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes to a full line is sent away at once, and everybody in it is answered."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    hold_the_ranking(setting, monkeypatch)
+    async with setting.database.reader() as reader:
+        history = await reader.fetch(HISTORY, learner_id=1)
+    request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=5)
+    patience = [Patience() for _ in range(MOST_ASKING + 8)]
+    asking = [asyncio.create_task(setting.engine.rank(request, history, None, each)) for each in patience]
+    # The full line sends the others away before anybody is ranked.
+    done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    assert all(isinstance(task.exception(), BusyError) for task in done)
+    setting.released.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert 8 == len([answer for answer in answers if isinstance(answer, BusyError)])
+    assert MOST_ASKING == len([answer for answer in answers if not isinstance(answer, BaseException)])
+    assert patience[MOST_ASKING - 1].waited > 0

@@ -14,7 +14,7 @@ from core.clock import ManualClock
 from core.errors import UnavailableError
 from database.queries.history import HistoryRow, PreferencesRow
 from database.session import Database
-from serving.breaker import Breaker
+from serving.breaker import Breaker, BusyError, DeclinedError, Patience
 from serving.recommender import (
     RankedCourse,
     RankedList,
@@ -52,11 +52,16 @@ class FakeModel:
         return self.cause
 
     async def rank(
-        self, request: RecommendationRequest, history: Sequence[HistoryRow], preferences: PreferencesRow | None
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        patience: Patience,
     ) -> Answer:
         """Return the course after the newest one."""
         assert request.learner_id is not None
         assert preferences is None or preferences.level
+        assert patience.waited == 0
         self.asked += 1
         await asyncio.sleep(self.seconds)
         if self.failure is not None:
@@ -164,6 +169,8 @@ async def test_filters_and_limits_hold_in_fallbacks(platform: Database, clock: M
     [
         (None, "off"),
         (FakeModel(failure=UnavailableError("no store")), "unavailable: no store"),
+        (FakeModel(failure=DeclinedError("no history")), "unavailable: no history"),
+        (FakeModel(failure=BusyError("too many")), "busy"),
         (FakeModel(failure=ZeroDivisionError()), "failure: ZeroDivisionError"),
         (FakeModel(seconds=60), "deadline"),
         (FakeModel(unready="no model is loaded"), "unready: no model is loaded"),
@@ -193,6 +200,19 @@ async def test_a_model_that_keeps_failing_is_left_alone(platform: Database, cloc
     model.failure = None
     clock.now += timedelta(seconds=6)
     assert Strategy.MODEL is (await ask(platform, recommender, clock, learner_id=12)).strategy
+    assert Strategy.MODEL is (await ask(platform, recommender, clock, learner_id=12)).strategy
+
+
+@pytest.mark.parametrize("failure", [BusyError("too many"), DeclinedError("no history")])
+async def test_what_is_no_failure_of_the_model_does_not_pause_it(
+    platform: Database, clock: ManualClock, failure: Exception
+) -> None:
+    """However often the model sends somebody away, the next one is ranked."""
+    model = FakeModel(failure=failure)
+    recommender = Recommender(model, 10.0, Breaker(failures=2, open_for=timedelta(seconds=5)))
+    for _ in range(4):
+        assert Strategy.POPULARITY is (await ask(platform, recommender, clock, learner_id=12)).strategy
+    model.failure = None
     assert Strategy.MODEL is (await ask(platform, recommender, clock, learner_id=12)).strategy
 
 

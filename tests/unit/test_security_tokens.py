@@ -16,7 +16,7 @@ from core.errors import UnauthenticatedError
 from core.settings import SecuritySettings
 from security.keys import KeyRing, new_key_ring, rotated
 from security.policies import Identity, signed_in
-from security.tokens import Tokens, new_refresh_token, refresh_token_hash
+from security.tokens import Tokens, new_refresh_token, refresh_token_hash, session_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RING = new_key_ring()
@@ -142,10 +142,14 @@ def test_memory_of_verified_tokens_is_bounded() -> None:
 
 
 def test_refresh_tokens_are_random_and_stored_as_hashes() -> None:
-    """256 bits each; the hash does not contain the token."""
-    first, second = new_refresh_token(), new_refresh_token()
+    """256 bits each behind the id of their session; the hash does not contain the token."""
+    session = UUID(int=7)
+    first, second = new_refresh_token(session), new_refresh_token(session)
     assert first != second
-    assert 32 == len(bytes.fromhex(first)) == len(refresh_token_hash(first))
+    assert 48 == len(bytes.fromhex(first))
+    assert 32 == len(refresh_token_hash(first))
+    assert session == session_of(first) == session_of(second)
+    assert [None] * 4 == [session_of(text) for text in ("", first[1:], first.upper() + "0", "\ud800" * 96)]
     assert refresh_token_hash(first) != refresh_token_hash(second)
     assert 32 == len(refresh_token_hash("\ud800"))
 

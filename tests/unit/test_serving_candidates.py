@@ -29,11 +29,11 @@ def test_a_retriever_brings_its_best(
 
 
 def test_popularity_fills_the_list() -> None:
-    """Where nothing else is known there are as many candidates as are wanted, with a score of zero too."""
+    """Where nothing else is known there are as many candidates as popularity brings, with a score of zero too."""
     nothing = np.zeros((1, SIZE), np.float32)
-    _, columns = select_candidates({"item_item": nothing, "popularity": nothing}, np.ones((1, SIZE), np.bool_), 100)
-    assert 100 == len(columns)
-    _, columns = select_candidates({"popularity": nothing}, np.zeros((1, SIZE), np.bool_), 100)
+    _, columns = select_candidates({"item_item": nothing, "popularity": nothing}, np.ones((1, SIZE), np.bool_))
+    assert QUOTAS["popularity"] == len(columns)
+    _, columns = select_candidates({"popularity": nothing}, np.zeros((1, SIZE), np.bool_))
     assert 0 == len(columns)
-    rows, _ = select_candidates({"popularity": nothing[:, :0]}, np.ones((1, 0), np.bool_), 100)
+    rows, _ = select_candidates({"popularity": nothing[:, :0]}, np.ones((1, 0), np.bool_))
     assert 0 == len(rows)

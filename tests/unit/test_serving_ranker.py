@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from core.errors import ReleaseError, UnavailableError
 from features.pair import DAY
+from serving import candidates
 from serving.ranker import Question, align, rank
 from serving.rankings import RankedCourse, Reason, ReasonKind
 from serving.reasons import POPULAR_PLACES
@@ -62,6 +63,23 @@ def test_only_eligible_courses_are_ranked_each_once_best_first(
     assert len(ranked) == len(set(ids(ranked)))
     scores = [each.score for each in ranked]
     assert sorted(scores, reverse=True) == scores
+
+
+@pytest.mark.parametrize("history", [[100, 40], [600], IDS[:30].tolist()])
+def test_a_shorter_list_is_the_beginning_of_a_longer_one(history: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With far fewer candidates than courses, all courses follow, and no limit changes the order."""
+    monkeypatch.setattr(candidates, "QUOTAS", dict.fromkeys(candidates.QUOTAS, 3))
+    whole = rank(model(), question(history, limit=10 * COURSES))
+    assert set(IDS.tolist()) - set(history) == set(ids(whole))
+    assert len(set(ids(whole))) == len(whole)
+    for limit in range(0, COURSES + 1, 7):
+        assert whole[:limit] == rank(model(), question(history, limit=limit))
+    scores = [each.score for each in whole]
+    assert sorted(scores, reverse=True) == scores
+    # Three candidates of each of five retrievers at most: what follows goes by popularity, then id.
+    popularity = dict(zip(IDS.tolist(), model().popularity[0].tolist(), strict=True))
+    rest = ids(whole)[15:]
+    assert sorted(rest, key=lambda each: (-popularity[each], each)) == rest
 
 
 @given(history=histories)
