@@ -2,6 +2,8 @@
 
 from database.tables import (
     accounts,
+    assessments,
+    attempts,
     audit,
     courses,
     enrollments,
@@ -10,12 +12,17 @@ from database.tables import (
     models,
     platform,
     preferences,
+    progress,
+    reviews,
+    revisions,
     topics,
 )
 from database.tables.base import metadata
 
 __all__ = [
     "accounts",
+    "assessments",
+    "attempts",
     "audit",
     "courses",
     "enrollments",
@@ -25,5 +32,8 @@ __all__ = [
     "models",
     "platform",
     "preferences",
+    "progress",
+    "reviews",
+    "revisions",
     "topics",
 ]
