@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from typing_extensions import override
 
@@ -15,6 +17,7 @@ from schema.courses import Course, Instructor
 from schema.enrollments import Enrollment
 from schema.mutations import Mutation
 from schema.queries import Query
+from schema.scalars import DATE_TIME
 from schema.topics import Topic
 
 
@@ -33,6 +36,7 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
         mutation=Mutation,
         types=[Course, Enrollment, Instructor, Topic, Viewer],
         extensions=list(extensions),
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
 
 

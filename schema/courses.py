@@ -12,6 +12,7 @@ from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseLevel, CourseStatus
 from execution.fields import batch, column
 from resolvers import courses, enrollments as enrollment_resolvers
+from schema.enums import describe
 from schema.inputs import given, given_tuple
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
@@ -21,16 +22,29 @@ from schema.topics import Topic
 if TYPE_CHECKING:
     from schema.enrollments import Enrollment
 
-strawberry.enum(
+describe(
     CourseLevel,
-    description="How much a course expects of its learners. Open to growth: treat unknown values as ALL_LEVELS.",
+    "How much a course expects of its learners. Open to growth: treat unknown values as ALL_LEVELS.",
+    BEGINNER="Nothing is expected.",
+    INTERMEDIATE="The basics are expected.",
+    ADVANCED="Practice is expected.",
+    ALL_LEVELS="Something for everybody, or unknown.",
 )
-strawberry.enum(
-    CourseStatus, description="Where a course stands between its first draft and the archive. Open to growth."
+describe(
+    CourseStatus,
+    "Where a course stands between its first draft and the archive. Open to growth.",
+    DRAFT="Being written; nobody else sees it.",
+    IN_REVIEW="Waits to be published.",
+    PUBLISHED="Takes learners.",
+    ARCHIVED="Takes no new learners; those who take it go on.",
 )
-strawberry.enum(
+describe(
     CourseOrderField,
-    description="What a list of courses is ordered by. RELEVANCE needs a `query`, and is POPULARITY without one.",
+    "What a list of courses is ordered by. RELEVANCE needs a `query`, and is POPULARITY without one.",
+    RELEVANCE="How well a course matches the query.",
+    POPULARITY="How many learners take it.",
+    NEWEST="When it was published.",
+    TITLE="Its title, by code point.",
 )
 
 
@@ -38,8 +52,8 @@ strawberry.enum(
 class OrderDirection(Enum):
     """Ascending or descending."""
 
-    ASC = "ASC"
-    DESC = "DESC"
+    ASC = strawberry.enum_value("ASC", description="The smallest, oldest or first in the alphabet comes first.")
+    DESC = strawberry.enum_value("DESC", description="The greatest, newest or last in the alphabet comes first.")
 
 
 @strawberry.type(description="The public profile of somebody who teaches.")

@@ -7,24 +7,35 @@ import strawberry
 from execution.fields import column
 from resolvers.recommendations import RecommendationSurface
 from schema.courses import Course
+from schema.enums import describe
 from schema.pagination import PageInfo
 from schema.policies import ANYONE
 from schema.topics import Topic
 from serving.rankings import ReasonKind, Strategy
 
-strawberry.enum(
+describe(
     Strategy,
+    "What ranked the courses. Open to growth.",
     name="RecommendationStrategy",
-    description="What ranked the courses. MODEL: the ranking model, from the learner's history. PREFERENCE: what the "
-    "learner chose at onboarding. POPULARITY: what most learners take. Open to growth.",
+    MODEL="The ranking model, from the learner's history.",
+    PREFERENCE="What the learner chose at onboarding.",
+    POPULARITY="What most learners take.",
 )
-strawberry.enum(
+describe(
     ReasonKind,
-    description="Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+    "Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+    BECAUSE_YOU_TOOK="It goes with a course of the learner's history.",
+    MATCHES_GOAL="It is on a topic that the learner chose.",
+    POPULAR_IN_TOPIC="Many learners of its topic take it.",
+    POPULAR="Many learners take it.",
 )
-
-
-strawberry.enum(RecommendationSurface, description="Where in a client the list is shown. Open to growth.")
+describe(
+    RecommendationSurface,
+    "Where in a client the list is shown. Open to growth.",
+    HOME="The learner's first page.",
+    COURSE_PAGE="Beside a course.",
+    AFTER_COMPLETION="When a course has been completed.",
+)
 
 
 @strawberry.type(description="One reason, true of the learner and the course that it stands with.")
