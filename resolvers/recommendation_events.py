@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
 from database.queries import events as event_queries, recommendations as queries
+from database.queries.events import NewEvent
 from database.queries.recommendations import Feedback
 from database.tables.events import EventKind
 from database.tables.recommendations import RecommendationEventKind
@@ -96,9 +96,8 @@ async def record_recommendation_events(
         new = await queries.count_once(act.connection, identity.learner_id, list(there), act.now)
         dismissed = [one.course_id for one in new if one.kind == RecommendationEventKind.DISMISSAL]
         await queries.dismiss(act.connection, identity.learner_id, dismissed, act.now)
-        await event_queries.insert_many(
-            act.connection, [_row(act, identity.learner_id, one, given) for one, given in there.items() if one in new]
-        )
+        counted = [_event(act, identity.learner_id, one, given) for one, given in there.items() if one in new]
+        await event_queries.insert_many(act.connection, counted, act.now)
     return RecordRecommendationEventsPayload(recorded=len(new))
 
 
@@ -113,15 +112,14 @@ def _checked(event: RecommendationEvent, place: int) -> _Checked:
     return _Checked(Feedback(recommendation_id, course_id, event.kind.value), event)
 
 
-def _row(act: Act, learner_id: int, feedback: Feedback, given: RecommendationEvent) -> dict[str, Any]:
+def _event(act: Act, learner_id: int, feedback: Feedback, given: RecommendationEvent) -> NewEvent:
     told = {"rank": given.rank, "surface": None if given.surface is None else given.surface.value}
-    return event_queries.row(
+    return NewEvent(
         _LOGGED[given.kind],
         learner_id=learner_id,
         course_id=feedback.course_id,
-        recommendation_id=feedback.recommendation_id,
-        payload={name: value for name, value in told.items() if value is not None},
         # A clock that runs ahead must not write into the future, which training would take for knowledge.
         occurred_at=min(given.occurred_at, act.now),
-        recorded_at=act.now,
+        payload={name: value for name, value in told.items() if value is not None},
+        recommendation_id=feedback.recommendation_id,
     )
