@@ -6,13 +6,13 @@ from datetime import datetime
 
 import strawberry
 
-from database.tables.courses import CourseLevel
 from database.tables.preferences import LearningGoal
 from execution.fields import batch, column
 from resolvers import preferences as preference_resolvers
 from schema.enums import describe
 from schema.errors import UserError, user_errors
 from schema.inputs import given, given_tuple
+from schema.levels import CourseLevel
 from schema.policies import ANYONE, SIGNED_IN
 from schema.topics import Topic
 
