@@ -38,7 +38,13 @@ def lineage(kind: int, number: int) -> UUID:
 
 async def write_content(database: Database, now: datetime) -> None:
     """Write both revisions of course 1."""
-    common = {"level": "BEGINNER", "language": "en", "topic_ids": [2, 1], "skills": ["Logic"], "prerequisite_ids": []}
+    common: dict[str, Any] = {
+        "level": "BEGINNER",
+        "language": "en",
+        "topic_ids": [2, 1],
+        "skills": ["Logic"],
+        "prerequisite_ids": [],
+    }
     common |= {"course_id": COURSE, "created_at": now}
     async with database.transaction() as connection:
         await connection.execute(
