@@ -63,7 +63,7 @@ async def import_courses(
     report: Path | None = None,
     strict: bool = False,
     taxonomy: Taxonomy | None = None,
-    standards: Standards = Standards(),
+    standards: Standards | None = None,
     progress: Progress | None = None,
 ) -> ImportSummary:
     """Load a file of courses.
@@ -77,7 +77,7 @@ async def import_courses(
         report: where to write what is wrong, row by row.
         strict: refuse the whole file when any row is rejected.
         taxonomy: what tags are mapped to; the curated one when not given.
-        standards: how strict the rules of quality are.
+        standards: how strict the rules of quality are; the documented severities when not given.
         progress: is told how far the file was read.
 
     Raises:
@@ -90,7 +90,7 @@ async def import_courses(
     with open_source(path, chosen.columns, progress) as file:
         ending = _Ending("catalog.import", "courses", source, now, file, report, strict=strict)
         async with transaction(database) as connection:
-            courses = (course.parsed for course in judged(file.rows(), chosen, taxonomy or curated(), standards))
+            courses = (course.parsed for course in judged(file.rows(), chosen, taxonomy or curated(), standards or Standards()))
             loaded = await load_courses(connection, courses, source=source, now=now)
             return await _finish(connection, loaded, ending)
 
@@ -319,7 +319,7 @@ def _refuse(summary: ImportSummary, ending: _Ending) -> None:
     which = "every row" if everything else f"{summary.rejected} of {summary.read} rows"
     where = "" if ending.report is None else f" The report is {ending.report}."
     raise InputError(
-        f"{ending.file.path} was not imported: {which} would be rejected. First: {summary.rejections[0]}.{where}"
+        f"{ending.file.path} was not imported: {which} would be rejected. First: {str(summary.rejections[0]).rstrip('.')}.{where}"
     )
 
 

@@ -19,7 +19,8 @@ _ADVANCED = re.compile(
     r"^(advanced|avanzad[oa]s?)\b(?! (placement|persistent|manufactur|driver|storage|directory))"
     r"|\b(advanced|avanzad[oa]s?|avançad[oa]s?|avancée?s?)"
     r" ?(level|course|training|topics?|techniques?|class|workshop)?\W*$"
-    r"|[:(\u2013\u2014-] ?advanced (topics|level|techniques|course)\b|\b(nivel|curso|nível|niveau) (avanzado|avançado|avancé)\b"
+    r"|[:(\u2013\u2014-] ?advanced (topics|level|techniques|course)\b"
+    r"|\b(nivel|curso|nível|niveau) (avanzado|avançado|avancé)\b"
     r"|\bfür fortgeschrittene\b|\bfor (experts|advanced)\b",
     re.IGNORECASE,
 )
