@@ -90,7 +90,9 @@ async def import_courses(
     with open_source(path, chosen.columns, progress) as file:
         ending = _Ending("catalog.import", "courses", source, now, file, report, strict=strict)
         async with transaction(database) as connection:
-            courses = (course.parsed for course in judged(file.rows(), chosen, taxonomy or curated(), standards or Standards()))
+            courses = (
+                course.parsed for course in judged(file.rows(), chosen, taxonomy or curated(), standards or Standards())
+            )
             loaded = await load_courses(connection, courses, source=source, now=now)
             return await _finish(connection, loaded, ending)
 
@@ -318,9 +320,8 @@ def _refuse(summary: ImportSummary, ending: _Ending) -> None:
         return
     which = "every row" if everything else f"{summary.rejected} of {summary.read} rows"
     where = "" if ending.report is None else f" The report is {ending.report}."
-    raise InputError(
-        f"{ending.file.path} was not imported: {which} would be rejected. First: {str(summary.rejections[0]).rstrip('.')}.{where}"
-    )
+    first = str(summary.rejections[0]).rstrip(".")
+    raise InputError(f"{ending.file.path} was not imported: {which} would be rejected. First: {first}.{where}")
 
 
 async def _report(connection: AsyncConnection, path: Path | None) -> tuple[Problem, ...]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from catalog.importers import edx, udemy, udemy_catalog
 from catalog.importers.files import SourceRow
@@ -75,8 +76,16 @@ def judged(
         yield _judged(parsed.record, chosen, seen, standards)
 
 
-def metadata_of(course: CourseRecord, judged_fields: Iterable[str]) -> CourseMetadata:
-    """Return what the rules look at of a record, where the format can know it."""
+def metadata_of(
+    course: CourseRecord, judged_fields: Iterable[str], elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> CourseMetadata:
+    """Return what the rules look at of a record.
+
+    Args:
+        course: the record.
+        judged_fields: what its source can know.
+        elsewhere: where else its texts stand, by the names of `CourseMetadata`.
+    """
     known = {
         "title": course.title,
         "slug": course.slug,
@@ -89,11 +98,12 @@ def metadata_of(course: CourseRecord, judged_fields: Iterable[str]) -> CourseMet
         "prerequisites": course.prerequisites,
         "lesson_count": course.lesson_count,
     }
-    return CourseMetadata(**{name: known[name] for name in judged_fields}, unmapped=course.unmapped)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {name: known[name] for name in judged_fields}
+    return CourseMetadata(**fields, unmapped=course.unmapped, **elsewhere)
 
 
 def _judged(course: CourseRecord, chosen: CourseFormat, seen: _Seen, standards: Standards) -> Judged:
-    metadata = seen.compared(metadata_of(course, chosen.judged))
+    metadata = metadata_of(course, chosen.judged, seen.elsewhere(course))
     issues = tuple(examine(metadata, standards))
     # Problems name the columns of the file, not the fields of the record.
     problems = tuple(
@@ -113,7 +123,9 @@ def _judged(course: CourseRecord, chosen: CourseFormat, seen: _Seen, standards: 
         return Judged(course.line, duplicate, metadata, issues)
     seen.add(course)
     # The rest of the pipeline has no word for an empty text: it means that the source says nothing.
-    loaded = replace(course, summary=course.summary or None, description=course.description or None)
+    loaded = course
+    if course.summary == "" or course.description == "":
+        loaded = replace(course, summary=course.summary or None, description=course.description or None)
     return Judged(course.line, Parsed(loaded, problems), metadata, issues)
 
 
@@ -127,14 +139,14 @@ class _Seen:
         self._summaries: dict[bytes, int] = {}
         self._descriptions: dict[bytes, int] = {}
 
-    def compared(self, course: CourseMetadata) -> CourseMetadata:
-        """Return a course with the lines that its texts were on before."""
-        return replace(
-            course,
-            same_title=_line(self._titles, _title(course.title)),
-            same_summary=_line(self._summaries, _text(course.summary)),
-            same_description=_line(self._descriptions, _text(course.description)),
-        )
+    def elsewhere(self, course: CourseRecord) -> dict[str, str]:
+        """Return the lines that a course's texts were on before, by the names of `CourseMetadata`."""
+        lines = {
+            "same_title": self._titles.get(_digest(_title(course.title))),
+            "same_summary": self._summaries.get(_digest(_text(course.summary))),
+            "same_description": self._descriptions.get(_digest(_text(course.description))),
+        }
+        return {name: f"line {line}" for name, line in lines.items() if line is not None}
 
     def duplicate(self, course: CourseRecord, chosen: CourseFormat) -> Parsed[CourseRecord] | None:
         """Return the rejection of a course whose id or slug is taken."""
@@ -158,19 +170,19 @@ class _Seen:
                 known.setdefault(_digest(text), course.line)
 
 
-def _title(text: str | None) -> str:
-    return " ".join((text or "").casefold().split())
+def _title(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _text(text: str | None) -> str:
-    compared = plain(text or "")
+    if not text:
+        return ""
+    compared = plain(text)
     return compared if len(compared) >= _FEWEST_LETTERS else ""
 
 
-def _line(known: Mapping[bytes, int], text: str) -> str | None:
-    line = known.get(_digest(text)) if text else None
-    return None if line is None else f"line {line}"
-
-
 def _digest(text: str) -> bytes:
+    """Return what stands for a text; nothing for an empty one, which is no duplicate of another."""
+    if not text:
+        return b""
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -23,6 +23,7 @@ SEPARATOR = "/"
 TAG_SEPARATOR = "|"
 DEEPEST = 2
 _LONGEST_SEGMENT = 80
+_MOST_REMEMBERED = 10_000
 
 # Words that capitalizing alone would get wrong.
 _WORDS: Mapping[str, str] = MappingProxyType(
@@ -143,6 +144,7 @@ class Taxonomy:
         self.spellings = MappingProxyType(dict(spellings))
         self._paths = {slug: self._path(slug) for slug in labels}
         self._alone = self._bare_names()
+        self._placed: dict[tuple[str, ...], Placement] = {}
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -155,6 +157,15 @@ class Taxonomy:
 
     def place(self, *segments: str) -> Placement:
         """Return the place of a source's tag, from the top down, such as `("IT & Software", "Hardware")`."""
+        placement = self._placed.get(segments)
+        if placement is None:
+            placement = self._look_up(segments)
+            # A file has few tags and many rows; one of garbage must not fill the memory.
+            if len(self._placed) < _MOST_REMEMBERED:
+                self._placed[segments] = placement
+        return placement
+
+    def _look_up(self, segments: tuple[str, ...]) -> Placement:
         normalized = [normalize(segment) for segment in segments]
         whole = self._find(SEPARATOR.join(normalized))
         if whole is not None:

@@ -17,7 +17,7 @@ from typing import Any
 from catalog.languages import LANGUAGES, UNKNOWN_LANGUAGE
 
 _FEWEST_LETTERS = 8
-_FEWEST_PROSE_LETTERS = 200
+_FEWEST_PROSE_LETTERS = 100
 _PIECE = 200
 _MOST_PIECES = 12
 _CONFIDENT = 0.9
@@ -46,6 +46,7 @@ _ALPHABETS: Mapping[str, frozenset[str]] = MappingProxyType(
         "zh": frozenset({"CJK", "BOPOMOFO"}),
     }
 )
+_NAMES: Mapping[str, str] = MappingProxyType({"CJK": "Chinese"})
 # Languages that statistics confuse: none is accused of being the other.
 _NEIGHBORS = (
     frozenset({"cs", "pl"}),
@@ -71,31 +72,44 @@ def foreign_language(title: str, prose: str, declared: str) -> str | None:
     language = declared.partition("-")[0]
     if language == UNKNOWN_LANGUAGE or language not in LANGUAGES.values():
         return None
-    alphabet = _foreign_alphabet(f"{title} {prose}", _ALPHABETS.get(language, _LATIN))
+    own = _ALPHABETS.get(language, _LATIN)
+    letters = _letters(f"{title} {prose}")
+    alphabet = _foreign_alphabet(letters, own)
     if alphabet is not None:
-        return f"the {alphabet.capitalize()} alphabet"
+        return f"the {_NAMES.get(alphabet, alphabet.capitalize())} alphabet"
+    if own != _LATIN and _share(letters, own) > _STRAY:
+        # A good part is in its own alphabet, whatever the rest is.
+        return None
     found = _written_in(prose, language)
-    return None if found is None or any({found, language} <= near for near in _NEIGHBORS) else repr(found)
+    if found is None or any({found, language} <= near for near in _NEIGHBORS):
+        return None
+    # What is in another alphabet was decided by the letters already.
+    return repr(found) if found not in _ALPHABETS else None
 
 
-def _foreign_alphabet(text: str, own: frozenset[str]) -> str | None:
+def _letters(text: str) -> Counter[str]:
+    """Return how many letters of each alphabet a text has."""
+    letters: Counter[str] = Counter()
+    for character, times in Counter(text).items():
+        if character.isalpha():
+            letters["LATIN" if character.isascii() else _alphabet(character)] += times
+    return letters
+
+
+def _share(letters: Counter[str], alphabets: frozenset[str]) -> float:
+    return sum(letters[alphabet] for alphabet in alphabets) / (letters.total() or 1)
+
+
+def _foreign_alphabet(letters: Counter[str], own: frozenset[str]) -> str | None:
     """Return the alphabet of nearly all letters, when it is not the language's own.
 
     Latin letters never decide: technical titles are written in them everywhere.
     """
-    if text.isascii():
+    others = Counter({alphabet: times for alphabet, times in letters.items() if alphabet not in own})
+    if not others:
         return None
-    letters: Counter[str] = Counter()
-    for character, times in Counter(text).items():
-        if character.isalpha():
-            letters[_alphabet(character)] += times
-    total = letters.total()
-    foreign, count = max(
-        ((alphabet, count) for alphabet, count in letters.items() if alphabet not in own),
-        default=("", 0),
-        key=lambda pair: pair[1],
-    )
-    if count < _FEWEST_LETTERS or foreign in _LATIN or total - count > _STRAY * total:
+    ((foreign, times),) = others.most_common(1)
+    if foreign in _LATIN or times < _FEWEST_LETTERS or times < (1 - _STRAY) * letters.total():
         return None
     return foreign
 

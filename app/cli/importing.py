@@ -26,7 +26,9 @@ Report = Annotated[
 ]
 Synonyms = Annotated[
     Path | None,
-    typer.Option("--synonyms", help="YAML file of further spellings of topics, such as `ml: academics/physics`."),
+    typer.Option(
+        "--synonyms", help="YAML file of further spellings of topics, such as `maths: academics/math-and-science`."
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Import nothing, and exit 1, when any row is rejected.")]
 

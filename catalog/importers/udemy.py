@@ -22,13 +22,12 @@ def read(row: SourceRow, taxonomy: Taxonomy) -> Parsed[CourseRecord]:
         return rejected(
             row.line, "course_id", "malformed_id", f"{excerpt(source_id)} is not an id: digits, at most {LONGEST_ID}"
         )
-    categories = values["categories"].strip()
+    topics, unknown = tagged(values["categories"], taxonomy)
     try:
-        if categories:
-            topic_path(*categories.split(TAG_SEPARATOR))
+        for tag in unknown:
+            topic_path(*tag.split(TAG_SEPARATOR))
     except ValueError as error:
-        return rejected(row.line, "categories", "malformed_category", f"{excerpt(categories)} {error}")
-    topics, unknown = tagged(categories, taxonomy)
+        return rejected(row.line, "categories", "malformed_category", f"{excerpt(unknown[0])} {error}")
     unmapped: Unmapped = {"topics": unknown} if unknown else {}
     course = CourseRecord(
         line=row.line,

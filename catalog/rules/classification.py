@@ -14,6 +14,10 @@ from catalog.taxonomy import SEPARATOR
 from catalog.writing import foreign_language
 from database.tables.courses import CourseLevel
 
+# Most titles have nothing like a level in them, and one look tells.
+_LEVEL_LIKE = re.compile(
+    r"advanc|avan[zcç]|fortgesch|expert|beginner|principiant|iniciant|débutant|anfänger|einsteiger", re.IGNORECASE
+)
 # Only where the word surely names the level of the course: "Advanced Persistent Threats" is not advanced.
 _ADVANCED = re.compile(
     r"^(advanced|avanzad[oa]s?)\b(?! (placement|persistent|manufactur|driver|storage|directory))"
@@ -59,7 +63,9 @@ _WORD = re.compile(r"\w+")
 def level_mismatch(course: CourseMetadata) -> Iterator[Finding]:
     """Demand that the level is the one that the title names."""
     title = course.title or ""
-    if course.level is None or "level" in course.unmapped or _SPAN.search(title) or _INTERMEDIATE.search(title):
+    if course.level is None or "level" in course.unmapped or not _LEVEL_LIKE.search(title):
+        return
+    if _SPAN.search(title) or _INTERMEDIATE.search(title):
         return
     beginner, advanced = _BEGINNER.search(title), _ADVANCED.search(title)
     if advanced and not _INTRODUCTORY.search(title) and course.level is CourseLevel.BEGINNER:
