@@ -77,7 +77,7 @@ def judged(
 
 
 def metadata_of(
-    course: CourseRecord, judged_fields: Iterable[str], elsewhere: Mapping[str, str] = MappingProxyType({})
+    course: CourseRecord, judged_fields: Iterable[str], elsewhere: Mapping[str, str] | None = None
 ) -> CourseMetadata:
     """Return what the rules look at of a record.
 
@@ -98,8 +98,8 @@ def metadata_of(
         "prerequisites": course.prerequisites,
         "lesson_count": course.lesson_count,
     }
-    fields: dict[str, Any] = {name: known[name] for name in judged_fields}
-    return CourseMetadata(**fields, unmapped=course.unmapped, **elsewhere)
+    fields: dict[str, Any] = {**{name: known[name] for name in judged_fields}, **(elsewhere or {})}
+    return CourseMetadata(**fields, unmapped=course.unmapped)
 
 
 def _judged(course: CourseRecord, chosen: CourseFormat, seen: _Seen, standards: Standards) -> Judged:

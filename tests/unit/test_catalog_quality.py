@@ -127,7 +127,7 @@ def test_breach_has_its_rule_severity_and_field(
 
 def test_every_rule_has_a_breach_in_these_tests() -> None:
     """No rule is without an example above, or in the tests of descriptions and levels below."""
-    marks = test_breach_has_its_rule_severity_and_field.pytestmark  # type: ignore[attr-defined]
+    marks = test_breach_has_its_rule_severity_and_field.pytestmark
     covered = {case[1] for mark in marks for case in mark.args[1]}
     assert {"short_description", "placeholder_description", "level_mismatch"} == {rule.name for rule in RULES} - covered
 
@@ -153,7 +153,8 @@ def test_every_rule_has_a_breach_in_these_tests() -> None:
 def test_placeholder_refuses_publication(text: str) -> None:
     """A text that only holds the place of one is found in both fields, whatever else is there."""
     for field in ("description", "summary"):
-        found = [issue for issue in examine(replace(GOOD, **{field: text})) if issue.rule == "placeholder_description"]
+        changes: dict[str, Any] = {field: text}
+        found = [issue for issue in examine(replace(GOOD, **changes)) if issue.rule == "placeholder_description"]
         assert [(field,)] == [issue.field for issue in found]
         assert not is_publishable(found)
 
