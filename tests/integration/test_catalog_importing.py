@@ -265,7 +265,7 @@ async def test_strict_import_refuses_the_whole_file(database: Database, clock: M
     """One rejected row rolls everything back; the report is there all the same."""
     (folder / "courses.csv").write_text(COURSES + "14,,No slug,academics,,all,en,\n", encoding="utf-8")
     report = folder / "report.csv"
-    with pytest.raises(InputError, match=r"1 of 4 rows would be rejected. First: line 6, slug: is empty"):
+    with pytest.raises(InputError, match=r"1 of 4 rows would be rejected. First: line 6, slug: The slug is empty"):
         await import_courses(database, clock, folder / "courses.csv", report=report, strict=True)
     assert {0} == set((await counts(database)).values())
     assert "missing_slug" in report.read_text(encoding="utf-8")
