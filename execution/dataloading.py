@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from strawberry.dataloader import DataLoader
 
+from execution.policies import Policy
+
 BatchResolver = Callable[..., Awaitable[Sequence[Any]]]
 
 
@@ -17,19 +19,20 @@ class BatchContext(Protocol):
     loaders: dict[Hashable, DataLoader[Any, Any]]
 
 
-async def load(context: BatchContext, resolver: BatchResolver, parent: Any, arguments: dict[str, Any]) -> Any:
-    """Return `resolver`'s result for one parent, answered together with its siblings.
+async def load(
+    context: BatchContext, resolver: BatchResolver, policy: Policy, parent: Any, arguments: dict[str, Any]
+) -> Any:
+    """Return `resolver`'s result for one parent, answered together with its siblings that `policy` allows.
 
     Raises:
-        Exception: whatever the resolver returned for this parent, or raised for all.
+        Exception: whatever the resolver returned for this parent, or raised for all; or the policy's refusal.
     """
-    key = (resolver, freeze(arguments))
+    key = (resolver, policy, freeze(arguments))
     loader = context.loaders.get(key)
     if loader is None:
 
         async def answer(parents: list[Any]) -> list[Any]:
-            results = await resolver(context, parents, **arguments)
-            return list(results)
+            return await policy.resolve(resolver, context, parents, arguments)
 
         # Rows are not hashable where a column is an array, and two equal parents are two parents: no cache.
         loader = context.loaders[key] = DataLoader(load_fn=answer, cache=False)

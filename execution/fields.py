@@ -84,7 +84,7 @@ class BatchField(DeclaredField):
         """Return an awaitable of one parent's result, if the policy allows."""
         assert info is not None  # noqa: S101 - Strawberry passes it to every field with a resolver.
         self.policy.enforce(info.context)
-        return load(info.context, self.resolver, source, _arguments(kwargs))
+        return load(info.context, self.resolver, self.policy, source, _arguments(kwargs))
 
 
 class CommandField(DeclaredField):
@@ -125,6 +125,7 @@ def column(
         read: how to get it from the parent; the attribute of the field's name when not given.
         deprecation_reason: what to use instead, and since when.
     """
+    _refuse_parents_check(policy, "a column")
     field = ColumnField(description=description, deprecation_reason=deprecation_reason)
     field.policy = policy
     field.read = read
@@ -156,6 +157,7 @@ def command(resolver: Command, *, policy: Policy, refusal: Refusal) -> Callable[
         policy: who may call it.
         refusal: makes the payload of a mutation that was refused with a `CommandError`.
     """
+    _refuse_parents_check(policy, "a command")
 
     def declare(stub: Callable[..., Any]) -> Any:
         field = CommandField(description=_description(stub))
@@ -165,6 +167,11 @@ def command(resolver: Command, *, policy: Policy, refusal: Refusal) -> Callable[
         return field(StrawberryResolver(stub))
 
     return declare
+
+
+def _refuse_parents_check(policy: Policy, declared: str) -> None:
+    if policy.check_parents is not None:
+        raise TypeError(f"The policy {policy.name} looks at parents, which only a batch field can ask; not {declared}.")
 
 
 def _description(stub: Callable[..., Any]) -> str:

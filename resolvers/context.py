@@ -41,6 +41,7 @@ class Context:
         services: parts that live as long as the process.
         client_address: network address of the caller, for throttling; never stored in plain.
         loaders: the request's DataLoaders; only `execution` touches them.
+        authorship: which courses the caller has written, as far as was asked; only `resolvers.authors` touches it.
         recommendations: how many lists of recommendations the request has asked for, which is bounded.
     """
 
@@ -52,4 +53,5 @@ class Context:
     services: Services
     client_address: str | None = None
     loaders: dict[Hashable, Any] = field(default_factory=dict)
+    authorship: dict[int, bool] = field(default_factory=dict)
     recommendations: int = 0

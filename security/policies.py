@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.errors import ClientError, UnauthenticatedError
+from core.errors import ClientError, ForbiddenError, UnauthenticatedError
+from database.tables.accounts import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,18 @@ class Identity:
 def signed_in(identity: Identity | None) -> ClientError | None:
     """Refuse callers without a valid access token."""
     return None if identity is not None else UnauthenticatedError("Sign in to use this field.")
+
+
+def has_role(identity: Identity | None, *roles: Role) -> ClientError | None:
+    """Refuse callers who have none of the roles. An administrator may do what anybody with a role may."""
+    if identity is None:
+        return UnauthenticatedError("Sign in to use this field.")
+    if identity.roles.isdisjoint((*roles, Role.ADMINISTRATOR)):
+        named = " or ".join(role.value for role in roles)
+        return ForbiddenError(f"This takes the role {named}.")
+    return None
+
+
+def may_see_all_courses(identity: Identity | None) -> bool:
+    """Say whether somebody sees courses that are not published, whoever wrote them."""
+    return has_role(identity, Role.MODERATOR) is None

@@ -2,6 +2,8 @@
 
 from database.tables import (
     accounts,
+    assessments,
+    attempts,
     audit,
     courses,
     enrollments,
@@ -10,12 +12,18 @@ from database.tables import (
     models,
     platform,
     preferences,
+    progress,
+    recommendations,
+    reviews,
+    revisions,
     topics,
 )
 from database.tables.base import metadata
 
 __all__ = [
     "accounts",
+    "assessments",
+    "attempts",
     "audit",
     "courses",
     "enrollments",
@@ -25,5 +33,9 @@ __all__ = [
     "models",
     "platform",
     "preferences",
+    "progress",
+    "recommendations",
+    "reviews",
+    "revisions",
     "topics",
 ]

@@ -31,6 +31,7 @@ accounts = Table(
     Column("password_hash", Text, nullable=False, comment="argon2id, PHC string"),
     Column("roles", ARRAY(Text), nullable=False),
     moment("created_at"),
+    moment("suspended_at", nullable=True),
     Index("accounts_encryption_key_id_idx", "encryption_key_id"),
 )
 

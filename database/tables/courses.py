@@ -85,7 +85,11 @@ course_statistics = Table(
     metadata,
     reference("course_id", "courses.id", primary_key=True, autoincrement=False),
     Column("enrollment_count", Integer, nullable=False, server_default="0"),
+    # Of the reviews that are not hidden.
+    Column("rating_count", Integer, nullable=False, server_default="0"),
+    Column("rating_sum", Integer, nullable=False, server_default="0"),
     CheckConstraint("enrollment_count >= 0", name="enrollment_count"),
+    CheckConstraint("rating_sum BETWEEN rating_count AND 5 * rating_count", name="rating_sum"),
     Index("course_statistics_popularity_idx", "enrollment_count", "course_id"),
 )
 
@@ -96,6 +100,8 @@ instructors = Table(
     Column("source", Text),
     Column("source_id", Text),
     Column("display_name", Text, nullable=False),
+    # Whose profile it is; null for imported ones that nobody has claimed.
+    reference("account_id", "accounts.id", ondelete="SET NULL", nullable=True, unique=True),
     CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
     UniqueConstraint("source", "source_id"),
 )
@@ -124,6 +130,7 @@ course_skills = Table(
     Column("position", SmallInteger, nullable=False, server_default="0"),
 )
 
+# A trigger of the second migration refuses cycles, whoever inserts at the same time.
 course_prerequisites = Table(
     "course_prerequisites",
     metadata,

@@ -23,6 +23,8 @@ enrollments = Table(
     identity(),
     reference("learner_id", "learners.id"),
     reference("course_id", "courses.id", index=True, ondelete="RESTRICT"),
+    # What the learner sees until they move on; null for a course without content of its own.
+    reference("revision_id", "course_revisions.id", ondelete="RESTRICT", nullable=True, index=True),
     Column("status", Text, nullable=False),
     Column("progress", Float, nullable=False, server_default="0", comment="share of the course, 0 to 1"),
     moment("enrolled_at"),

@@ -17,6 +17,14 @@ class EventKind(StrEnum):
     ENROLLED = "enrolled"
     UNENROLLED = "unenrolled"
     PREFERENCES_SAVED = "preferences_saved"
+    LESSON_STARTED = "lesson_started"
+    LESSON_COMPLETED = "lesson_completed"
+    COURSE_COMPLETED = "course_completed"
+    ATTEMPT_GRADED = "attempt_graded"
+    COURSE_REVIEWED = "course_reviewed"
+    RECOMMENDATION_SHOWN = "recommendation_shown"
+    RECOMMENDATION_CLICKED = "recommendation_clicked"
+    RECOMMENDATION_DISMISSED = "recommendation_dismissed"
 
 
 class TransactionId(UserDefinedType[str]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from database.tables.base import identity, metadata
 
@@ -11,7 +12,8 @@ topics = Table(
     metadata,
     identity(),
     Column("slug", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
+    Column("name", Text, nullable=False, comment="in English"),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="names by BCP 47 tag"),
     Column("parent_id", BigInteger, ForeignKey("topics.id", ondelete="RESTRICT"), index=True),
     CheckConstraint("parent_id <> id", name="not_its_own_parent"),
 )

@@ -48,6 +48,14 @@ ANYONE = Policy("anyone")
 LIBRARIAN = Policy("librarian", _allowed)
 
 
+async def _even(context: FakeContext, parents: Sequence[Shelf]) -> list[ClientError | None]:
+    context.calls.append(("policy", len(parents)))
+    return [None if shelf.number % 2 == 0 else ForbiddenError("Odd shelves are private.") for shelf in parents]
+
+
+EVEN = Policy("even", check_parents=_even)
+
+
 async def shelves(context: FakeContext, roots: Sequence[None], *, first: int = 2) -> list[list[Shelf]]:
     """Return shelves."""
     context.calls.append(("shelves", len(roots)))
@@ -88,6 +96,11 @@ class ShelfType:
     @batch(load_books, policy=LIBRARIAN)
     def locked_books(self, words: list[str]) -> list[str] | None:
         """What stands on it, for librarians."""
+        raise NotImplementedError
+
+    @batch(load_books, policy=EVEN)
+    def even_books(self, words: list[str]) -> list[str] | None:
+        """What stands on it, if it is even."""
         raise NotImplementedError
 
 
@@ -168,6 +181,22 @@ async def test_policy_refuses_before_anything_runs(selection: str) -> None:
     assert [("shelves", 1)] == context.calls
     _, allowed, _ = await execute(f"{{ shelves(first: 1) {{ {selection} }} }}")
     assert [] == allowed
+
+
+async def test_policy_over_parents_is_asked_once_and_refuses_each_its_own() -> None:
+    """The batch resolver gets the parents that are allowed; the others are null with an error."""
+    data, errors, context = await execute('{ shelves(first: 2) { evenBooks(words: ["x"]) } }')
+    assert ["Odd shelves are private."] == errors
+    assert [["0x"], None] == [shelf["evenBooks"] for shelf in data["shelves"]]
+    assert [("shelves", 1), ("policy", 2), ("books", 1)] == context.calls
+
+
+def test_policy_over_parents_needs_a_batch_resolver() -> None:
+    """A column or a command would ask for each parent alone, or for none."""
+    with pytest.raises(TypeError, match="not a column"):
+        column(EVEN, "A column.")
+    with pytest.raises(TypeError, match="not a command"):
+        command(move, policy=EVEN, refusal=lambda error: error)
 
 
 async def test_expected_refusal_of_a_command_is_data() -> None:
