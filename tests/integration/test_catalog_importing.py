@@ -506,6 +506,21 @@ async def test_unknown_tag_never_becomes_a_topic_until_a_curator_places_it(
     assert [("academics",), ("academics/chemistry",)] == await rows(database, topics)
 
 
+async def test_topics_arrive_with_labels_and_an_edited_one_stays(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """A topic of before labels gets them by the next import; a curator's own word is kept; nothing else changes."""
+    query = "SELECT slug, name, labels->>'es' FROM topics WHERE slug LIKE 'business%' ORDER BY slug"
+    await import_courses(database, clock, folder / "courses.csv")
+    arrived = [("business", "Business", "Negocios"), ("business/other", "Business: Other", "Negocios: otros")]
+    assert arrived == await rows(database, query)
+    async with database.transaction() as connection:
+        await connection.execute(text("""UPDATE topics SET labels = '{"es": "Empresa"}' WHERE slug = 'business'"""))
+        await connection.execute(text("UPDATE topics SET labels = '{}' WHERE slug = 'business/other'"))
+    assert (3, 0, 0, 3, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+    assert [("business", "Business", "Empresa"), arrived[1]] == await rows(database, query)
+
+
 async def test_stricter_standards_keep_rows_out(database: Database, clock: ManualClock, folder: Path) -> None:
     """What the operator's setting blocks is rejected by an import too."""
     summary = await import_courses(database, clock, folder / "courses.csv", standards=Standards.of("no_skills"))
