@@ -6,6 +6,7 @@ broken file, a full disk, Ctrl-C, a kill) leaves the database as it was. Doing i
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, nullcontext
@@ -27,7 +28,7 @@ from catalog.problems import Parsed, Problem, Severity, rejected
 from catalog.quality import Standards
 from catalog.records import CourseRecord, EnrollmentRecord
 from catalog.reports import ImportSummary, ReportFile
-from catalog.taxonomy import Taxonomy, TopicPath, curated
+from catalog.taxonomy import Taxonomy, TopicPath, curated, labels
 from core.clock import Clock
 from core.errors import InputError, RowError, UnavailableError
 from database.queries import audit, course_imports, enrollment_imports, imports
@@ -36,6 +37,7 @@ from database.session import Database
 RecordT = TypeVar("RecordT")
 
 SIMULATED = "simulated"
+_NAMES_ARE_IN = "en"
 _BATCH = 5_000
 _SHOWN = 5
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -259,9 +261,11 @@ def _course_row(course: CourseRecord) -> tuple[Any, ...]:
     )
 
 
-def _topic_row(topic: TopicPath) -> tuple[str, str, str | None]:
+def _topic_row(topic: TopicPath) -> tuple[str, str, str | None, str]:
+    """Return a topic in the order of `TOPIC_COLUMNS`; its name is English, so that is no label besides."""
     parent = topic.parent
-    return topic.slug, topic.names[-1], None if parent is None else parent.slug
+    others = {language: label for language, label in labels(topic.slug).items() if language != _NAMES_ARE_IN}
+    return topic.slug, topic.names[-1], None if parent is None else parent.slug, json.dumps(others)
 
 
 def _upwards(topic: TopicPath) -> Iterator[TopicPath]:

@@ -97,7 +97,7 @@ async def _failure(url: str, attempts: Attempts) -> str | None:
     except TimeoutError:
         return f"it does not answer within {attempts.seconds:g} seconds"
     except ssl.SSLError:
-        return "its certificate cannot be verified"
+        return "it offers no TLS connection that can be trusted"
     except socket.gaierror:
         return "its host does not exist"
     except (OSError, UnicodeError):

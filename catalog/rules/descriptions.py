@@ -27,7 +27,8 @@ _PLACEHOLDER = re.compile(
 )
 # What no text of one's own contains.
 _TEMPLATE = re.compile(
-    r"lorem ipsum|dolor sit amet|\{\{[^}]*\}\}|\[(insert|your|add)\b[^\]]*\]|<(insert|your|add)\b[^>]*>"
+    r"lorem ipsum|dolor sit amet|\{\{[^{}]{0,100}\}\}|\[(insert|your|add)\b[^\[\]]{0,100}\]"
+    r"|<(insert|your|add)\b[^<>]{0,100}>"
     r"|\b(course|short) description (goes )?here\b",
     re.IGNORECASE,
 )

@@ -13,7 +13,7 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Below this many capitals they may be acronyms.
 _SHOUTING_LETTERS = 12
 # What is left of a neighboring row, or of a form, when a quotation mark was lost.
-_GARBLED = re.compile(r"https?://\w|[\r\n\t]|</?(b|i|p|br|div|span|strong|em)\b[^>]*>", re.IGNORECASE)
+_GARBLED = re.compile(r"https?://\w|[\r\n\t]|</?(b|i|p|br|div|span|strong|em)\b[^<>]{0,100}>", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
     r"(the )?(course )?title( here)?|untitled( course)?|(my )?(new|test|sample|dummy) course( \d+)?"
     r"|test( \d+)?|tbd|todo|x{3,}|asdf\w*|copy of .*|.* \(copy\)|t[ií]tulo( del curso)?|sin t[ií]tulo",

@@ -18,7 +18,10 @@ CREATE TEMPORARY TABLE import_courses (
 ) ON COMMIT DROP
 """
 
-_TOPICS = "CREATE TEMPORARY TABLE import_topics (slug text NOT NULL, name text NOT NULL, parent text) ON COMMIT DROP"
+_TOPICS = """
+CREATE TEMPORARY TABLE import_topics (slug text NOT NULL, name text NOT NULL, parent text, labels text NOT NULL)
+ON COMMIT DROP
+"""
 
 COURSE_COLUMNS = (
     "line",
@@ -36,7 +39,7 @@ COURSE_COLUMNS = (
     "instructors",
     "prerequisites",
 )
-TOPIC_COLUMNS = ("slug", "name", "parent")
+TOPIC_COLUMNS = ("slug", "name", "parent", "labels")
 
 _REJECT_COURSES = (
     """
@@ -184,6 +187,12 @@ _APPLY_COURSES = (
     WHERE p.is_new OR p.is_changed
     """,
 )
+# A label that somebody changed stays, as a name does; a language that is new is added.
+_LABEL_TOPICS = """
+UPDATE topics t SET labels = CAST(i.labels AS jsonb) || t.labels
+FROM (SELECT DISTINCT slug, labels FROM import_topics) i
+WHERE i.slug = t.slug AND CAST(i.labels AS jsonb) || t.labels <> t.labels
+"""
 _COUNT_COURSES = """
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE is_changed),
     count(*) FILTER (WHERE NOT is_new AND NOT is_changed)
@@ -213,6 +222,7 @@ async def apply_courses(connection: AsyncConnection, source: str, now: datetime)
     if counts.new or counts.updated:
         await connection.execute(text("ANALYZE import_plan"))
         await execute(connection, _APPLY_COURSES, source=source, now=now)
+    await connection.execute(text(_LABEL_TOPICS))
     await connection.execute(text("DROP TABLE import_courses, import_topics, import_plan"))
     return counts
 

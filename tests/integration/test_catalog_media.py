@@ -26,6 +26,8 @@ ANSWERS = {
     "/a%20b/%C3%A9.mp4?x=1": b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\n",
 }
 
+_TLS_HANDSHAKE = b"\x16"
+
 
 class Server:
     """A server on the loopback that remembers what it was asked."""
@@ -37,7 +39,12 @@ class Server:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer by the table; `/slow.mp4` waits until the test ends, and `/get.mp4` knows no HEAD."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first = await reader.read(1)
+        if first == _TLS_HANDSHAKE:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+            return
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode()
         method, target, _ = head.partition("\r\n")[0].split(" ")
         self.requests.append(f"{method} {target}")
         if target == "/slow.mp4":
@@ -116,7 +123,7 @@ async def test_slow_server_costs_no_more_than_its_time(server: Server) -> None:
 async def test_https_without_a_certificate_is_told(server: Server) -> None:
     """A server that speaks no TLS is not reached by https."""
     (found,) = await tried([MediaLink(f"https://media.example.org:{server.port}/good.mp4")], server.attempts())
-    assert found.failure is not None
+    assert "it offers no TLS connection that can be trusted" == found.failure
     assert [] == server.requests
 
 
