@@ -13,13 +13,23 @@ from resolvers import (
     enrollments as enrollment_commands,
     preferences as preference_commands,
     recommendation_events as recommendation_commands,
+    reviews as review_commands,
     sessions as session_commands,
 )
 from resolvers.payloads import Payload
 from schema.enrollments import EnrollInput, EnrollPayload, UnenrollInput, UnenrollPayload
-from schema.policies import ANYONE, SIGNED_IN
+from schema.policies import ANYONE, MODERATOR, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
 from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
+from schema.reviews import (
+    DeleteReviewInput,
+    DeleteReviewPayload,
+    HideReviewInput,
+    ModerateReviewPayload,
+    ReviewCourseInput,
+    ReviewCoursePayload,
+    ShowReviewInput,
+)
 from schema.sessions import RefreshSessionInput, SessionPayload, SignInInput, SignOutPayload, SignUpInput
 
 
@@ -37,6 +47,7 @@ _SIGN_OUT = _as(session_commands.SignOutPayload)
 _PREFERENCES = _as(preference_commands.SaveLearningPreferencesPayload)
 _RECOMMENDATION_EVENTS = _as(recommendation_commands.RecordRecommendationEventsPayload)
 _ENROLLMENT = _as(enrollment_commands.EnrollmentPayload)
+_REVIEW = _as(review_commands.ReviewPayload)
 
 # The argument's name is the contract's, and shadows nothing that a stub uses.
 _INPUT = strawberry.argument(description="What to do it with.")
@@ -90,4 +101,27 @@ class Mutation:
         input: Annotated[RecordRecommendationEventsInput, _INPUT],  # noqa: A002
     ) -> RecordRecommendationEventsPayload:
         """Records impressions, clicks and dismissals. A dismissal acts at once."""
+        raise NotImplementedError
+
+    @command(review_commands.review_course, policy=SIGNED_IN, refusal=_REVIEW)
+    def review_course(self, input: Annotated[ReviewCourseInput, _INPUT]) -> ReviewCoursePayload:  # noqa: A002
+        """Writes the caller's review of a course, in place of the one before.
+
+        NOT_ENROLLED unless they take it or have completed it. A hidden review stays hidden.
+        """
+        raise NotImplementedError
+
+    @command(review_commands.delete_review, policy=SIGNED_IN, refusal=_REVIEW)
+    def delete_review(self, input: Annotated[DeleteReviewInput, _INPUT]) -> DeleteReviewPayload:  # noqa: A002
+        """Deletes the caller's own review."""
+        raise NotImplementedError
+
+    @command(review_commands.hide_review, policy=MODERATOR, refusal=_REVIEW)
+    def hide_review(self, input: Annotated[HideReviewInput, _INPUT]) -> ModerateReviewPayload:  # noqa: A002
+        """Hides a review from everybody but its author and moderators, and takes it out of the rating."""
+        raise NotImplementedError
+
+    @command(review_commands.show_review, policy=MODERATOR, refusal=_REVIEW)
+    def show_review(self, input: Annotated[ShowReviewInput, _INPUT]) -> ModerateReviewPayload:  # noqa: A002
+        """Shows a hidden review again, and counts it in the rating."""
         raise NotImplementedError

@@ -59,9 +59,7 @@ courses = Table(
     moment("updated_at"),
     Column("version", Integer, nullable=False, server_default="1", comment="grows with every edit"),
     # By the stems of the course's own language and by its words, accents folded; see the migration `0004_search`.
-    Column(
-        "search", TSVECTOR, Computed("search_document(title, summary, description, language)", persisted=True)
-    ),
+    Column("search", TSVECTOR, Computed("search_document(title, summary, description, language)", persisted=True)),
     one_of("level", CourseLevel),
     one_of("status", CourseStatus),
     CheckConstraint("duration_minutes >= 0", name="duration_minutes"),
@@ -160,7 +158,5 @@ search_words = Table(
     "search_words",
     metadata,
     Column("word", Text, primary_key=True, comment="lower case, accents folded"),
-    Index(
-        "search_words_trigrams_idx", "word", postgresql_using="gist", postgresql_ops={"word": "gist_trgm_ops"}
-    ),
+    Index("search_words_trigrams_idx", "word", postgresql_using="gist", postgresql_ops={"word": "gist_trgm_ops"}),
 )

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from database.extensions import require_extension
 
 revision = '0004'
-down_revision = '0002'
+down_revision = '0005'
 branch_labels = None
 depends_on = None
 
@@ -28,7 +28,7 @@ _CONFIGURATIONS = {
 _SYMBOLS = r"""
 CREATE FUNCTION search_text(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN regexp_replace(regexp_replace(regexp_replace(regexp_replace(normalize($1, NFKC),
-    '\m[cC]\+\+', 'cplusplus ', 'g'), '\m([cCfF])#', '\1sharp ', 'g'), '(^|[\s("-])\.[nN][eE][tT]\M', '\1dotnet ', 'g'),
+    '\m[cC]\+\+', 'cplusplus ', 'g'), '\m([cCfF])#', '\1sharp ', 'g'), '\.[nN][eE][tT]\M', ' dotnet ', 'g'),
     '([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])', ' \1 ', 'g')
 """
 # Declared immutable, which it is as long as nobody edits the rules of the dictionary.
@@ -37,7 +37,7 @@ CREATE FUNCTION search_folded(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT P
 RETURN {schema}.unaccent('{schema}.unaccent'::regdictionary, search_text($1))
 """
 _CONFIGURATION = """
-CREATE FUNCTION search_configuration(language text) RETURNS regconfig LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION search_configuration(language text) RETURNS regconfig LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE split_part(lower(language), '-', 1) {cases} ELSE 'pg_catalog.simple'::regconfig END
 """
 # A text by its stems, as it is written and with accents folded, and by its folded words. The mark stands between
@@ -61,7 +61,7 @@ RETURN setweight(search_vector(search_configuration(language), title), 'A') || '
     || setweight(search_vector(search_configuration(language), coalesce(summary, '')), 'B') || '''|'':2'::tsvector
     || setweight(search_vector(search_configuration(language), left(coalesce(description, ''), 50000)), 'C')
 """
-# One query for the courses of each configuration. Alternatives make an exclusion useless (what is not `gardens` may
+# One query for the courses of each configuration (OFFSET 0: each text is folded and parsed once). Alternatives make an exclusion useless (what is not `gardens` may
 # still be `gardening`), so a query that excludes is asked by folded stems alone, which every document has.
 _QUERIES = """
 CREATE FUNCTION search_queries(told text, prefix boolean) RETURNS TABLE (configuration regconfig, query tsquery)
@@ -73,12 +73,12 @@ BEGIN ATOMIC
             THEN each.stemmed || each.folded || (words.query::text || ':*')::tsquery
         ELSE each.stemmed || each.folded || words.query
     END
-    FROM (SELECT search_text(told) AS plain, search_folded(told) AS told) AS folding
-    CROSS JOIN LATERAL (SELECT websearch_to_tsquery('pg_catalog.simple', folding.told) AS query) AS words
+    FROM (SELECT search_text(told) AS plain, search_folded(told) AS told OFFSET 0) AS folding
+    CROSS JOIN LATERAL (SELECT websearch_to_tsquery('pg_catalog.simple', folding.told) AS query OFFSET 0) AS words
     CROSS JOIN LATERAL (
         SELECT known.configuration, websearch_to_tsquery(known.configuration, folding.plain) AS stemmed,
             websearch_to_tsquery(known.configuration, folding.told) AS folded
-        FROM unnest(ARRAY[{configurations}]::regconfig[]) AS known (configuration)
+        FROM unnest(ARRAY[{configurations}]::regconfig[]) AS known (configuration) OFFSET 0
     ) AS each;
 END
 """

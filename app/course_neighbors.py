@@ -1,0 +1,52 @@
+"""The batch job behind `similarCourses`: from the lake to the table that every server reads."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from database.queries.history import TOPIC_PARENTS
+from database.queries.similar_courses import replace_neighbors
+from database.session import Database
+from features.neighbors import Neighbors, nearest
+from features.similarity import Integers
+from training.history import load_history
+from warehouse.lake import Lake
+
+_COUNT = 25
+"""Five more than can be asked for, because some are archived before the next run."""
+
+
+async def refresh_neighbors(database: Database, lake: Lake, moment: datetime) -> int:
+    """Find the neighbors of all courses in the lake as it was before a moment, and store them; return how many.
+
+    Raises:
+        InputError: nothing was exported yet.
+        UnavailableError: PostgreSQL cannot be reached.
+    """
+    async with database.reader() as reader:
+        parents = {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
+    course_ids, found = await asyncio.to_thread(_find, lake, parents, moment)
+    async with database.transaction() as connection:
+        await replace_neighbors(
+            connection,
+            course_ids[found.courses].tolist(),
+            course_ids[found.neighbors].tolist(),
+            found.places.tolist(),
+        )
+    return len(found.courses)
+
+
+def _find(lake: Lake, parents: dict[int, int], moment: datetime) -> tuple[Integers, Neighbors]:
+    history = load_history(lake, parents)
+    known = history.known(int(moment.timestamp() * 1_000_000))
+    traits = history.traits
+    found = nearest(
+        history.interactions.select(known),
+        traits.content,
+        traits.levels,
+        traits.languages,
+        history.published,
+        count=_COUNT,
+    )
+    return traits.course_ids, found
