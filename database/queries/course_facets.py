@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, column, desc, func, literal_column, select
+from sqlalchemy import BigInteger, column, desc, func, literal_column, select
+from sqlalchemy.dialects.postgresql import array
 
 from database.queries.course_filters import COUNTED, filtered
 from database.queries.topics import COLUMNS as TOPIC_COLUMNS, CountRow, TopicRow
@@ -45,7 +46,7 @@ def on_topics(filters: frozenset[str]) -> Statement[TopicCountRow]:
     """Return the statement that counts the courses on each topic: the hundred topics with the most."""
     matching = filtered(select(courses.c.id).select_from(COUNTED), filters).subquery("matching")
     above = (
-        func.unnest(func.array_remove(func.array([topics.c.id, topics.c.parent_id], type_=ARRAY(BigInteger)), None))
+        func.unnest(array([topics.c.id, topics.c.parent_id]))
         .table_valued(column("id", BigInteger), name="above")
         .render_derived()
     )
@@ -54,7 +55,7 @@ def on_topics(filters: frozenset[str]) -> Statement[TopicCountRow]:
         .select_from(
             matching.join(course_topics, course_topics.c.course_id == matching.c.id)
             .join(topics, topics.c.id == course_topics.c.topic_id)
-            .join(above, literal_column("true"))
+            .join(above, above.c.id.is_not(None))
         )
         .group_by(above.c.id)
         .subquery("counted")

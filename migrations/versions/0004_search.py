@@ -73,7 +73,10 @@ BEGIN ATOMIC
             THEN each.stemmed || each.folded || (words.query::text || ':*')::tsquery
         ELSE each.stemmed || each.folded || words.query
     END
-    FROM (SELECT search_text(told) AS plain, search_folded(told) AS told OFFSET 0) AS folding
+    FROM (
+        SELECT search_text(typed.told) AS plain, search_folded(typed.told) AS told
+        FROM (SELECT translate(told, '“”„«»', repeat('"', 5)) AS told) AS typed OFFSET 0
+    ) AS folding
     CROSS JOIN LATERAL (SELECT websearch_to_tsquery('pg_catalog.simple', folding.told) AS query OFFSET 0) AS words
     CROSS JOIN LATERAL (
         SELECT known.configuration, websearch_to_tsquery(known.configuration, folding.plain) AS stemmed,
