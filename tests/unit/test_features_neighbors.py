@@ -86,5 +86,5 @@ def test_only_published_courses_are_neighbors_and_only_so_many() -> None:
 def test_no_course_has_no_neighbor() -> None:
     """An empty platform."""
     none = np.zeros(0, np.int64)
-    found = nearest(NOTHING, sp.csr_array((0, 1), dtype=np.float32), none, none, none.astype(np.bool_), count=3)
+    found = nearest(NOTHING, sp.csr_array(np.zeros((0, 1), np.float32)), none, none, none.astype(np.bool_), count=3)
     assert 0 == len(found.courses)
