@@ -71,7 +71,7 @@ async def test_a_browse_page_is_one_operation(client: GraphQLClient) -> None:
     listed = data["courses"]
     assert 6 == listed["totalCount"]
     assert {"level": "INTERMEDIATE", "count": 7} in listed["facets"]["levels"]
-    assert {"count": 6, "topic": {"name": "Science"}} == listed["facets"]["topics"][0]
+    assert {"count": 6, "topic": {"name": "Science"}} in listed["facets"]["topics"]
     assert 5 == len(listed["nodes"])
     assert {"average": None, "count": 0} == listed["nodes"][0]["rating"]
     assert 2 == len(listed["nodes"][0]["similarCourses"])
