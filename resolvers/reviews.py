@@ -15,6 +15,7 @@ from database.queries import courses as course_queries, events as event_queries,
 from database.queries.courses import CourseRow
 from database.queries.reviews import ReviewRow, StoredReview
 from database.tables.events import EventKind
+from resolvers.authors import viewpoint
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
@@ -135,8 +136,9 @@ async def is_viewers(context: Context, reviews: Sequence[ReviewRow]) -> list[boo
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[ReviewRow | None]:
-    """Return the review of each key; a hidden one only to its author and to moderators."""
-    rows = {row.id: row for row in await context.reader.fetch(queries.BY_IDS, ids=list(keys))}
+    """Return the review of each key; a hidden one only to its author and to moderators, as courses allow."""
+    visible = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
+    rows = {row.id: row for row in visible}
     identity = context.identity
     everything = may_see_all_courses(identity)
     learner_id = None if identity is None else identity.learner_id
@@ -259,7 +261,7 @@ async def _payload(context: Context, review_id: int, course_id: int) -> ReviewPa
 
 
 async def _refuse_outsiders(act: Act, learner_id: int, course_id: int) -> None:
-    if not await queries.course_is_visible(act.connection, course_id):
+    if not await queries.course_is_known(act.connection, course_id):
         raise _no_course()
     if not await queries.lock_participation(act.connection, learner_id=learner_id, course_id=course_id):
         raise CommandError(UserErrorCode.NOT_ENROLLED, "Only who takes a course may review it.", ("input", "courseId"))

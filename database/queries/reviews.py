@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.queries.courses import CourseCountRow
+from database.queries.visibility import course_is_visible
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import CourseStatus, course_statistics, courses
@@ -69,6 +70,14 @@ _STORED = (reviews.c.id, reviews.c.course_id, reviews.c.learner_id, reviews.c.ra
 _COURSE_IDS = any_(bindparam("course_ids", type_=ARRAY(BigInteger)))
 
 BY_IDS = Statement(select(*_COLUMNS).where(reviews.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))), ReviewRow)
+
+# Of courses that the caller may see; see `database.queries.visibility`.
+VISIBLE_BY_IDS = Statement(
+    select(*_COLUMNS)
+    .join_from(reviews, courses)
+    .where(reviews.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))), course_is_visible()),
+    ReviewRow,
+)
 
 BY_LEARNER = Statement(
     select(*_COLUMNS).where(
@@ -116,7 +125,7 @@ def page(*, after: bool) -> Statement[ReviewRow]:
     )
 
 
-async def course_is_visible(connection: AsyncConnection, course_id: int) -> bool:
+async def course_is_known(connection: AsyncConnection, course_id: int) -> bool:
     """Say whether learners may know of a course: it is published, or was and is archived."""
     known = select(courses.c.id).where(
         courses.c.id == course_id,
