@@ -8,8 +8,7 @@ from datetime import datetime
 from database.queries.history import TOPIC_PARENTS
 from database.queries.similar_courses import replace_neighbors
 from database.session import Database
-from features.neighbors import Neighbors, nearest
-from features.similarity import Integers
+from features.neighbors import nearest
 from training.history import load_history
 from warehouse.lake import Lake
 
@@ -17,8 +16,8 @@ _COUNT = 25
 """Five more than can be asked for, because some are archived before the next run."""
 
 
-async def refresh_neighbors(database: Database, lake: Lake, moment: datetime) -> int:
-    """Find the neighbors of all courses in the lake as it was before a moment, and store them; return how many.
+async def refresh_neighbors(database: Database, lake: Lake, moment: datetime) -> None:
+    """Find the neighbors of all courses in the lake as it was before a moment, and store them.
 
     Raises:
         InputError: nothing was exported yet.
@@ -26,18 +25,12 @@ async def refresh_neighbors(database: Database, lake: Lake, moment: datetime) ->
     """
     async with database.reader() as reader:
         parents = {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
-    course_ids, found = await asyncio.to_thread(_find, lake, parents, moment)
+    neighbors = await asyncio.to_thread(_find, lake, parents, moment)
     async with database.transaction() as connection:
-        await replace_neighbors(
-            connection,
-            course_ids[found.courses].tolist(),
-            course_ids[found.neighbors].tolist(),
-            found.places.tolist(),
-        )
-    return len(found.courses)
+        await replace_neighbors(connection, neighbors)
 
 
-def _find(lake: Lake, parents: dict[int, int], moment: datetime) -> tuple[Integers, Neighbors]:
+def _find(lake: Lake, parents: dict[int, int], moment: datetime) -> dict[int, list[int]]:
     history = load_history(lake, parents)
     known = history.known(int(moment.timestamp() * 1_000_000))
     traits = history.traits
@@ -49,4 +42,8 @@ def _find(lake: Lake, parents: dict[int, int], moment: datetime) -> tuple[Intege
         history.published,
         count=_COUNT,
     )
-    return traits.course_ids, found
+    neighbors: dict[int, list[int]] = {}
+    pairs = zip(traits.course_ids[found.courses].tolist(), traits.course_ids[found.neighbors].tolist(), strict=True)
+    for course_id, neighbor_id in pairs:
+        neighbors.setdefault(course_id, []).append(neighbor_id)
+    return neighbors

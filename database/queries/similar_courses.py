@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import BigInteger, Double, Integer, column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,16 +20,16 @@ SELECT parent.id AS parent_id, chosen.id AS similar_id, chosen.tier, chosen.plac
 FROM unnest(CAST(:ids AS bigint[])) AS parent (id)
 JOIN courses AS subject ON subject.id = parent.id
 CROSS JOIN LATERAL (
-    SELECT count(*) AS found FROM course_neighbors AS near
-    JOIN courses AS other ON other.id = near.neighbor_id AND other.status = 'PUBLISHED'
-    WHERE near.course_id = parent.id
-) AS state
+    SELECT coalesce(array_agg(other.id ORDER BY near.place), '{}') AS ids
+    FROM course_neighbors AS stored
+    CROSS JOIN LATERAL unnest(stored.neighbor_ids) WITH ORDINALITY AS near (id, place)
+    JOIN courses AS other ON other.id = near.id AND other.status = 'PUBLISHED'
+    WHERE stored.course_id = parent.id
+) AS found
 CROSS JOIN LATERAL (
     (
-        SELECT near.neighbor_id AS id, 0 AS tier, CAST(near.position AS double precision) AS place
-        FROM course_neighbors AS near
-        JOIN courses AS other ON other.id = near.neighbor_id AND other.status = 'PUBLISHED'
-        WHERE near.course_id = parent.id ORDER BY near.position LIMIT CAST(:limit AS bigint)
+        SELECT near.id, 0 AS tier, CAST(near.place AS double precision) AS place
+        FROM unnest(found.ids) WITH ORDINALITY AS near (id, place)
     )
     UNION ALL
     (
@@ -43,7 +43,11 @@ CROSS JOIN LATERAL (
             SELECT shared.id, sum(shared.topics) AS topics, sum(shared.skills) AS skills
             FROM (
                 SELECT other.course_id AS id, 1 AS topics, 0 AS skills
-                FROM course_topics AS own JOIN course_topics AS other USING (topic_id) WHERE own.course_id = parent.id
+                FROM course_topics AS own JOIN course_topics AS other USING (topic_id)
+                WHERE own.course_id = parent.id AND NOT EXISTS (
+                    SELECT FROM course_topics AS closer JOIN topics AS child ON child.id = closer.topic_id
+                    WHERE closer.course_id = parent.id AND child.parent_id = own.topic_id
+                )
                 UNION ALL
                 SELECT other.course_id, 0, 1
                 FROM course_skills AS own JOIN course_skills AS other USING (skill_id) WHERE own.course_id = parent.id
@@ -52,22 +56,17 @@ CROSS JOIN LATERAL (
         ) AS alike
         JOIN courses AS other ON other.id = alike.id AND other.status = 'PUBLISHED'
         JOIN course_statistics AS counted ON counted.course_id = other.id
-        WHERE state.found < CAST(:limit AS bigint) AND other.id <> parent.id
-        AND NOT EXISTS (
-            SELECT FROM course_neighbors AS near WHERE near.course_id = parent.id AND near.neighbor_id = other.id
-        )
+        WHERE cardinality(found.ids) < CAST(:limit AS bigint)
+        AND other.id <> parent.id AND other.id <> ALL (found.ids)
         ORDER BY 3, 1 LIMIT CAST(:limit AS bigint)
     )
     ORDER BY tier, place, id LIMIT CAST(:limit AS bigint)
 ) AS chosen
 """
-_REPLACE = """
-INSERT INTO course_neighbors (course_id, neighbor_id, position)
-SELECT found.course_id, found.neighbor_id, found.position
-FROM unnest(CAST(:course_ids AS bigint[]), CAST(:neighbor_ids AS bigint[]), CAST(:positions AS smallint[]))
-    AS found (course_id, neighbor_id, position)
-WHERE EXISTS (SELECT FROM courses WHERE id = found.course_id)
-AND EXISTS (SELECT FROM courses WHERE id = found.neighbor_id)
+# A course that was deleted meanwhile has no neighbors any more.
+_INSERT = """
+INSERT INTO course_neighbors (course_id, neighbor_ids)
+SELECT id, CAST(:neighbor_ids AS bigint[]) FROM courses WHERE id = CAST(:course_id AS bigint)
 """
 
 
@@ -96,18 +95,14 @@ SIMILAR: Statement[SimilarCourseRow] = Statement(
 )
 
 
-async def replace_neighbors(
-    connection: AsyncConnection, course_ids: Sequence[int], neighbor_ids: Sequence[int], positions: Sequence[int]
-) -> None:
+async def replace_neighbors(connection: AsyncConnection, neighbors: Mapping[int, Sequence[int]]) -> None:
     """Make these the neighbors of all courses; whoever reads meanwhile sees those before.
 
     Args:
         connection: of an open transaction.
-        course_ids: whose neighbors.
-        neighbor_ids: who they are.
-        positions: from 0 for each course; courses that are gone by now are left out.
+        neighbors: by course, the most similar first.
     """
     await connection.execute(text("DELETE FROM course_neighbors"))
-    await connection.execute(
-        text(_REPLACE), {"course_ids": course_ids, "neighbor_ids": neighbor_ids, "positions": positions}
-    )
+    if neighbors:
+        rows = [{"course_id": key, "neighbor_ids": list(ids)} for key, ids in neighbors.items()]
+        await connection.execute(text(_INSERT), rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     Column,
     Computed,
@@ -142,15 +144,13 @@ course_prerequisites = Table(
     CheckConstraint("course_id <> prerequisite_id", name="not_its_own_prerequisite"),
 )
 
-# The most similar courses of each, written by a batch job from what learners take together; a course may have none.
+# Written by a batch job from what learners take together, whole; a course may have none, and one that is gone may be
+# named.
 course_neighbors = Table(
     "course_neighbors",
     metadata,
-    reference("course_id", "courses.id", primary_key=True),
-    reference("neighbor_id", "courses.id", index=True),
-    Column("position", SmallInteger, primary_key=True, autoincrement=False, comment="from 0, the most similar"),
-    CheckConstraint("course_id <> neighbor_id", name="not_its_own_neighbor"),
-    CheckConstraint("position >= 0", name="position"),
+    reference("course_id", "courses.id", primary_key=True, autoincrement=False),
+    Column("neighbor_ids", ARRAY(BigInteger), nullable=False, comment="courses, the most similar first"),
 )
 
 # What titles and summaries are written with, for corrections of queries; kept by a trigger on `courses`.

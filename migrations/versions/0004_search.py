@@ -165,16 +165,11 @@ def upgrade() -> None:
     ))
     op.create_index('course_statistics_rating_idx', 'course_statistics', ['rating_rank', 'course_id'])
     op.create_table('course_neighbors',
-    sa.Column('course_id', sa.BigInteger(), nullable=False),
-    sa.Column('neighbor_id', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.SmallInteger(), nullable=False, comment='from 0, the most similar'),
-    sa.CheckConstraint('course_id <> neighbor_id', name=op.f('course_neighbors_not_its_own_neighbor_check')),
-    sa.CheckConstraint('position >= 0', name=op.f('course_neighbors_position_check')),
+    sa.Column('course_id', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('neighbor_ids', sa.ARRAY(sa.BigInteger()), nullable=False, comment='courses, the most similar first'),
     sa.ForeignKeyConstraint(['course_id'], ['courses.id'], name=op.f('course_neighbors_course_id_fkey'), ondelete='CASCADE'),
-    sa.ForeignKeyConstraint(['neighbor_id'], ['courses.id'], name=op.f('course_neighbors_neighbor_id_fkey'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('course_id', 'position', name=op.f('course_neighbors_pkey')),
+    sa.PrimaryKeyConstraint('course_id', name=op.f('course_neighbors_pkey'))
     )
-    op.create_index(op.f('course_neighbors_neighbor_id_idx'), 'course_neighbors', ['neighbor_id'], unique=False)
 
 
 def _make_functions(schema: str) -> None:
@@ -201,7 +196,6 @@ def _search_by(document: str) -> None:
 
 def downgrade() -> None:
     """Take back, except for the extensions, which others may use."""
-    op.drop_index(op.f('course_neighbors_neighbor_id_idx'), table_name='course_neighbors')
     op.drop_table('course_neighbors')
     op.drop_index('course_statistics_rating_idx', table_name='course_statistics')
     op.drop_column('course_statistics', 'rating_rank')

@@ -43,7 +43,7 @@ async def test_one_statement_for_a_level_of_parents(context: Context) -> None:
 async def test_neighbors_come_first_and_content_fills_up(context: Context, catalog: Database) -> None:
     """In the order found; one that was archived since is left out, and none is listed twice."""
     async with catalog.transaction() as connection:
-        await replace_neighbors(connection, [5, 5, 5, 404], [8, 9, 7, 5], [0, 1, 2, 0])
+        await replace_neighbors(connection, {5: [8, 9, 404, 7], 404: [5]})
         await connection.execute(update(course_table).where(course_table.c.id == 9).values(status="ARCHIVED"))
     (found,) = await similar(context, 5, first=6)
     assert [8, 7, 25, 15] == found[:4]
@@ -51,7 +51,7 @@ async def test_neighbors_come_first_and_content_fills_up(context: Context, catal
     assert [[8, 7]] == await similar(context, 5, first=2)
     assert [[8]] == await similar(context, 5, first=1)
     async with catalog.transaction() as connection:
-        await replace_neighbors(connection, [], [], [])
+        await replace_neighbors(connection, {})
     assert [[25]] == await similar(context, 5, first=1)
 
 
