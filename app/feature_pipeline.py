@@ -21,6 +21,7 @@ import redis
 import redis.asyncio
 from opentelemetry import trace
 
+from app.course_neighbors import refresh_neighbors
 from app.progress import Report
 from core.clock import Clock
 from core.errors import InputError, UnavailableError
@@ -173,6 +174,7 @@ async def _materialize(
         await asyncio.to_thread(_write_online, store, moment)
         await _mark(places, moment)
         counts = await asyncio.to_thread(_row_counts, places, moment)
+        await refresh_neighbors(database, places.lake, moment)
         async with database.transaction() as connection:
             await announce(connection, features_as_of=moment, finished_at=clock(), row_counts=counts)
         report("Materializing features", 1, 1)

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from core.errors import InvalidArgumentError
 from core.ids import decode_key
 from database.queries import courses as queries, topics as topic_queries
+from database.queries.course_filters import CourseOrderField
 from database.queries.courses import (
     CourseInstructorRow,
-    CourseOrderField,
     CourseRow,
     InstructorRow,
     PageShape,
@@ -22,7 +22,8 @@ from database.rows import Row
 from database.tables.courses import CourseLevel
 from resolvers.authors import viewpoint
 from resolvers.context import Context
-from resolvers.pages import Count, Page, page, window
+from resolvers.course_searches import Reading, digest, read
+from resolvers.pages import Count, Page, Window, page, window
 
 KeyedT = TypeVar("KeyedT", bound=Row)
 
@@ -48,6 +49,8 @@ class CourseFilter:
         levels: any of these.
         languages: any of these BCP 47 tags.
         max_duration_minutes: at most this long.
+        min_rating: rated at least this, on average; courses without reviews are left out.
+        skills: names; a course teaches any of them.
     """
 
     query: str | None = None
@@ -55,6 +58,8 @@ class CourseFilter:
     levels: tuple[CourseLevel, ...] | None = None
     languages: tuple[str, ...] | None = None
     max_duration_minutes: int | None = None
+    min_rating: float | None = None
+    skills: tuple[str, ...] | None = None
 
     def values(self) -> dict[str, Any]:
         """Return the parameters of the filters in use, as the statements name them.
@@ -62,11 +67,7 @@ class CourseFilter:
         Raises:
             InvalidArgumentError: a text or a list is longer than we allow.
         """
-        for name, listed in (("topicIds", self.topic_ids), ("level", self.levels), ("language", self.languages)):
-            if listed is not None and len(listed) > _MOST_FILTER_VALUES:
-                raise InvalidArgumentError(f"`{name}` may hold at most {_MOST_FILTER_VALUES} values.")
-        if self.query is not None and len(self.query) > _LONGEST_QUERY:
-            raise InvalidArgumentError(f"`query` may be at most {_LONGEST_QUERY} characters long.")
+        self._refuse_overlong()
         values: dict[str, Any] = {}
         if self.query is not None and self.query.strip():
             values["query"] = self.query.replace("\0", " ")
@@ -79,7 +80,47 @@ class CourseFilter:
             values["languages"] = [language.lower().replace("\0", "") for language in self.languages]
         if self.max_duration_minutes is not None:
             values["max_duration_minutes"] = self.max_duration_minutes
+        if self.min_rating is not None:
+            values["min_rating"] = self.min_rating
+        if self.skills is not None:
+            values["skills"] = [skill.replace("\0", "") for skill in self.skills]
         return values
+
+    def _refuse_overlong(self) -> None:
+        for name, listed in (
+            ("topicIds", self.topic_ids),
+            ("level", self.levels),
+            ("language", self.languages),
+            ("skills", self.skills),
+        ):
+            if listed is not None and len(listed) > _MOST_FILTER_VALUES:
+                raise InvalidArgumentError(f"`{name}` may hold at most {_MOST_FILTER_VALUES} values.")
+        if self.query is not None and len(self.query) > _LONGEST_QUERY:
+            raise InvalidArgumentError(f"`query` may be at most {_LONGEST_QUERY} characters long.")
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """A filter, with the reading of its search if it has one."""
+
+    filter: CourseFilter | None
+    reading: Reading | None
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of the statements."""
+        values = self.filter.values() if self.filter is not None else {}
+        return values if self.reading is None else {**values, **self.reading.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class CoursePage(Page[RankedCourseRow]):
+    """A page of courses.
+
+    Attributes:
+        criteria: what all courses of the list have in common.
+    """
+
+    criteria: Criteria
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,34 +152,52 @@ async def courses(
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
-) -> list[Page[RankedCourseRow]]:
+) -> list[CoursePage]:
     """Return a page of the published courses that pass `filter`.
 
-    Without an order, a search is ordered by relevance and any other list by popularity.
+    Without an order, a search is ordered by relevance and any other list by popularity. The cursors of a search
+    hold how it was read, so that a list goes on as it began, whatever is published meanwhile.
 
     Raises:
         InvalidArgumentError: a cursor is of another list, or the page is too large.
     """
-    values = filter.values() if filter is not None else {}
-    filters = frozenset(values)
-    order, descending = _order(order_by, searching="query" in filters)
-    kind = queries.rank_kind(order)
+    query = filter.values().get("query") if filter is not None else None
+    order, descending = _order(order_by, searching=query is not None)
     scope = f"courses:{order}:{'desc' if descending else 'asc'}"
-    asked = window(scope=scope, kinds=(kind, int), first=first, after=after, last=last, before=before)
-    for name, bound in (("after", asked.after), ("before", asked.before)):
-        if bound is not None:
-            values[f"{name}_rank"], values[f"{name}_id"] = bound
+    kinds: tuple[type, ...] = (queries.rank_kind(order), int)
+    if query is not None:
+        scope, kinds = f"{scope}:{digest(query)}", (*kinds, str, bool)
+    asked = window(scope=scope, kinds=kinds, first=first, after=after, last=last, before=before)
+    reading = None if query is None else _reading(asked) or await read(context, query)
+    criteria = Criteria(filter, reading)
+    values = criteria.values()
     shape = PageShape(
-        filters=filters,
+        filters=frozenset(values),
         order=order,
         descending=descending,
         backward=asked.backward,
         after=asked.after is not None,
         before=asked.before is not None,
     )
+    for name, bound in (("after", asked.after), ("before", asked.before)):
+        if bound is not None:
+            values[f"{name}_rank"], values[f"{name}_id"] = bound[:2]
     rows = await context.reader.fetch(queries.page(shape), limit=asked.limit + 1, **values)
-    answer = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id), count=Count(_count, filter))
-    return [answer] * len(roots)
+    told = () if reading is None else (reading.query, reading.prefix)
+    cut = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id, *told), count=Count(_count, criteria))
+    return [CoursePage(cut.edges, cut.page_info, cut.count, criteria)] * len(roots)
+
+
+def _reading(asked: Window) -> Reading | None:
+    """Return how the list of a search was read when it began, if the window is a later one.
+
+    Raises:
+        InvalidArgumentError: the two ends are of different lists.
+    """
+    told = {Reading(*bound[2:]) for bound in (asked.after, asked.before) if bound is not None}
+    if len(told) > 1:
+        raise InvalidArgumentError("`after` and `before` are cursors of different lists.")
+    return told.pop() if told else None
 
 
 def _order(order_by: CourseOrder | None, *, searching: bool) -> tuple[CourseOrderField, bool]:
@@ -152,19 +211,20 @@ def _order(order_by: CourseOrder | None, *, searching: bool) -> tuple[CourseOrde
     return order, descending
 
 
-async def _count(context: Context, filters: Sequence[CourseFilter | None]) -> list[int]:
-    # Lists with the same filter have the same length, whatever their order: one statement for each filter.
-    totals: dict[CourseFilter | None, int] = {}
-    for asked in dict.fromkeys(filters):
-        values = asked.values() if asked is not None else {}
+async def _count(context: Context, keys: Sequence[Criteria]) -> list[int]:
+    # Lists of the same courses have the same length, whatever their order: one statement for each.
+    totals: dict[Criteria, int] = {}
+    for criteria in dict.fromkeys(keys):
+        values = criteria.values()
         (row,) = await context.reader.fetch(queries.count(frozenset(values)), **values)
-        totals[asked] = row.count
-    return [totals[asked] for asked in filters]
+        totals[criteria] = row.count
+    return [totals[criteria] for criteria in keys]
 
 
 async def matching_ids(context: Context, asked: CourseFilter) -> frozenset[int]:
     """Return the keys of all published courses that pass a filter."""
-    values = asked.values()
+    query = asked.values().get("query")
+    values = Criteria(asked, None if query is None else await read(context, query)).values()
     return frozenset(row.id for row in await context.reader.fetch(queries.ids(frozenset(values)), **values))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import accounts, assessments, courses, enrollments, lessons, revisions, topics
+from resolvers import accounts, assessments, courses, enrollments, lessons, reviews, revisions, topics
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
@@ -24,6 +24,7 @@ LOADERS: Mapping[str, Loader] = {
     "Lesson": lessons.by_ids,
     "Module": revisions.modules_by_ids,
     "Question": assessments.questions_by_ids,
+    "Review": reviews.by_ids,
     "Topic": topics.by_ids,
     "Viewer": accounts.by_ids,
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from core.ids import decode_key
 from database.queries import topics as queries
 from database.queries.topics import TopicRow
 from resolvers.context import Context
@@ -38,6 +40,49 @@ async def topics(
 async def _count(context: Context, keys: Sequence[None]) -> list[int]:
     (row,) = await context.reader.fetch(queries.COUNT)
     return [row.count] * len(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicKey:
+    """How a client names one topic: by its opaque id or by its slug."""
+
+    id: str | None = None
+    slug: str | None = None
+
+
+async def topic(context: Context, roots: Sequence[None], *, by: TopicKey) -> list[TopicRow | None]:
+    """Return the topic that `by` names, or None."""
+    found: TopicRow | None = None
+    if by.slug is not None:
+        found = await context.reader.fetch_first(queries.BY_SLUGS, slugs=[by.slug.replace("\0", "")])
+    elif by.id is not None and (key := decode_key(by.id, "Topic")) is not None:
+        found = await context.reader.fetch_first(queries.BY_IDS, ids=[key])
+    return [found] * len(roots)
+
+
+async def name(_context: Context, topics: Sequence[TopicRow], *, language: str | None = None) -> list[str]:
+    """Return the name of each topic in a language, or else in English.
+
+    The lookup of RFC 4647, section 3.4: subtags are taken off the end of the tag until there is a name.
+    """
+    return [_label(row, language) for row in topics]
+
+
+def _label(topic: TopicRow, language: str | None) -> str:
+    tag = (language or "").lower().replace("_", "-")
+    while tag:
+        if tag in topic.labels:
+            return topic.labels[tag]
+        tag = tag.rpartition("-")[0]
+    return topic.name
+
+
+async def children(context: Context, topics: Sequence[TopicRow]) -> list[list[TopicRow]]:
+    """Return the topics below each topic, by slug."""
+    groups: dict[int | None, list[TopicRow]] = {topic.id: [] for topic in topics}
+    for row in await context.reader.fetch(queries.CHILDREN, ids=list(groups)):
+        groups[row.parent_id].append(row)
+    return [groups[topic.id] for topic in topics]
 
 
 async def parent(context: Context, topics: Sequence[TopicRow]) -> list[TopicRow | None]:

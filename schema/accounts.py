@@ -16,7 +16,7 @@ from resolvers import (
     preferences as preference_resolvers,
     studio as studio_resolvers,
 )
-from schema.courses import Course
+from schema.courses import StudioCourseConnection
 from schema.enrollments import Enrollment
 from schema.enums import describe
 from schema.nodes import Node, global_id
@@ -69,7 +69,7 @@ class Viewer(Node):
         status: Annotated[
             CourseStatus | None, strawberry.argument(description="Only these; all when nothing is said.")
         ] = strawberry.UNSET,
-    ) -> Connection[Course]:
+    ) -> StudioCourseConnection:
         """The courses that they have written, drafts included, newest first."""
         raise NotImplementedError
 

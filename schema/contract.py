@@ -25,6 +25,7 @@ from schema.enrollments import Enrollment
 from schema.lessons import ArticleLesson, ExerciseLesson, VideoLesson
 from schema.mutations import Mutation
 from schema.queries import Query
+from schema.reviews import Review
 from schema.revisions import CourseRevision, Module
 from schema.scalars import DATE_TIME
 from schema.topics import Topic
@@ -54,6 +55,7 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
             Module,
             MultipleChoiceQuestion,
             NumericQuestion,
+            Review,
             ShortAnswerQuestion,
             SingleChoiceQuestion,
             Topic,

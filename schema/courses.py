@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
+from database.queries.course_filters import CourseOrderField
+from database.queries.courses import CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import batch, column
 from resolvers import (
+    course_facets,
     courses,
     enrollments as enrollment_resolvers,
     quality as quality_resolvers,
+    reviews as review_resolvers,
     revisions as revision_resolvers,
+    similar_courses,
 )
 from schema.enums import describe
 from schema.inputs import given, given_tuple
@@ -24,6 +28,7 @@ from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
 from schema.policies import ANYONE, AUTHOR
 from schema.quality import CourseQuality
+from schema.reviews import CourseRating, Review
 from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
@@ -43,6 +48,7 @@ describe(
     "What a list of courses is ordered by. RELEVANCE needs a `query`, and is POPULARITY without one.",
     RELEVANCE="How well a course matches the query.",
     POPULARITY="How many learners take it.",
+    RATING="How learners rate it: the average after ten more ratings of 3.5, so that one review proves little.",
     NEWEST="When it was published.",
     TITLE="Its title, by code point.",
 )
@@ -133,10 +139,97 @@ class Course(Node):
         """The caller's enrollment; null when signed out, never enrolled or withdrawn."""
         raise NotImplementedError
 
+    @batch(review_resolvers.rating, policy=ANYONE)
+    def rating(self) -> CourseRating:
+        """How learners rate it."""
+        raise NotImplementedError
+
+    @batch(review_resolvers.reviews, policy=ANYONE)
+    def reviews(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Review]:
+        """What learners say of it, newest first, without what moderators have hidden."""
+        raise NotImplementedError
+
+    @batch(review_resolvers.viewer_review, policy=ANYONE)
+    def viewer_review(self) -> Review | None:
+        """The caller's own review, even if it is hidden; null when signed out or when there is none."""
+        raise NotImplementedError
+
+    @batch(similar_courses.similar_courses, policy=ANYONE)
+    def similar_courses(
+        self,
+        first: Annotated[
+            int | None, strawberry.argument(description="How many at most, 0 to 20; 10 when nothing is said.")
+        ] = strawberry.UNSET,
+    ) -> list[Course]:
+        """Published courses like it, most similar first; never itself, and the same for everybody.
+
+        They are what learners take together with it and what is about the same.
+        """
+        raise NotImplementedError
+
     @classmethod
     def is_type_of(cls, value: Any, _info: Any) -> bool:
         """Say whether a row is a course."""
         return isinstance(value, CourseRow)
+
+
+@strawberry.type(description="How many courses of a list have a level.")
+class LevelCount:
+    """A level with its count."""
+
+    level: CourseLevel = column(ANYONE, "The level.", read=lambda row: row.value)
+    count: int = column(ANYONE, "How many courses.")
+
+
+@strawberry.type(description="How many courses of a list are taught in a language.")
+class LanguageCount:
+    """A language with its count."""
+
+    language: str = column(ANYONE, "A BCP 47 tag in lower case.", read=lambda row: row.value)
+    count: int = column(ANYONE, "How many courses.")
+
+
+@strawberry.type(description="How many courses of a list are on a topic.")
+class TopicCount:
+    """A topic with its count."""
+
+    topic: Topic = column(ANYONE, "The topic.")
+    count: int = column(ANYONE, "How many courses are on it or on a child of it.")
+
+
+@strawberry.type(
+    description="How many courses there would be for each choice: each facet counts under the filter of the list "
+    "without its own part, so that the other choices can be offered. Each is counted only when asked for."
+)
+class CourseFacets:
+    """Facets of a list of courses."""
+
+    @batch(course_facets.levels, policy=ANYONE)
+    def levels(self) -> list[LevelCount]:
+        """Levels that have courses, the most frequent first."""
+        raise NotImplementedError
+
+    @batch(course_facets.languages, policy=ANYONE)
+    def languages(self) -> list[LanguageCount]:
+        """Languages that have courses, the most frequent first."""
+        raise NotImplementedError
+
+    @batch(course_facets.on_topics, policy=ANYONE)
+    def topics(self) -> list[TopicCount]:
+        """Topics of both levels that have courses, the most frequent first; at most 100."""
+        raise NotImplementedError
+
+
+@strawberry.type(name="CourseConnection", description="A page of a list.")
+class CourseConnection(Connection[Course]):
+    """A page of courses that can be counted by what they have in common."""
+
+    facets: CourseFacets = column(ANYONE, "How many courses there would be for each choice.", read=lambda page: page)
+
+
+@strawberry.type(name="StudioCourseConnection", description="A page of courses, for those who write or publish them.")
+class StudioCourseConnection(Connection[Course]):
+    """A page of courses, drafts included."""
 
 
 @strawberry.input(one_of=True, description="Names one course: exactly one of the fields.")
@@ -158,7 +251,9 @@ class CourseFilter:
     query: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="Words to find in title, summary or description; at most 200 characters. "
-        'Understands "phrases", or, and -exclusions.',
+        'Understands "phrases", or, and -exclusions. Words are found in other forms of the course\'s own language, '
+        "with and without accents. When nothing has them, the last word may go on, as while it is typed, and then "
+        "typos are corrected.",
     )
     topic_ids: list[strawberry.ID] | None = strawberry.field(
         default=strawberry.UNSET, description="On any of these topics or their children; at most 100."
@@ -170,6 +265,13 @@ class CourseFilter:
     max_duration_minutes: int | None = strawberry.field(
         default=strawberry.UNSET, description="At most this many minutes long."
     )
+    min_rating: float | None = strawberry.field(
+        default=strawberry.UNSET, description="Rated at least this on average, 1 to 5; courses without reviews are not."
+    )
+    skills: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Teaching any of these skills, spelled as `Course.skills` tells them; at most 100.",
+    )
 
     def to_criteria(self) -> courses.CourseFilter:
         """Return the resolver's form."""
@@ -179,6 +281,8 @@ class CourseFilter:
             levels=given_tuple(self.level),
             languages=given_tuple(self.language),
             max_duration_minutes=given(self.max_duration_minutes),
+            min_rating=given(self.min_rating),
+            skills=given_tuple(self.skills),
         )
 
 

@@ -11,15 +11,25 @@ from resolvers import (
     enrollments as enrollment_commands,
     preferences as preference_commands,
     recommendation_events as recommendation_commands,
+    reviews as review_commands,
     sessions as session_commands,
 )
 from schema.authoring import AuthoringMutation
 from schema.enrollments import EnrollInput, EnrollPayload, UnenrollInput, UnenrollPayload
 from schema.errors import refusal_as
 from schema.inputs import INPUT
-from schema.policies import ANYONE, SIGNED_IN
+from schema.policies import ANYONE, MODERATOR, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
 from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
+from schema.reviews import (
+    DeleteReviewInput,
+    DeleteReviewPayload,
+    HideReviewInput,
+    ModerateReviewPayload,
+    ReviewCourseInput,
+    ReviewCoursePayload,
+    ShowReviewInput,
+)
 from schema.sessions import RefreshSessionInput, SessionPayload, SignInInput, SignOutPayload, SignUpInput
 
 _SESSION = refusal_as(session_commands.SessionPayload)
@@ -27,6 +37,7 @@ _SIGN_OUT = refusal_as(session_commands.SignOutPayload)
 _PREFERENCES = refusal_as(preference_commands.SaveLearningPreferencesPayload)
 _RECOMMENDATION_EVENTS = refusal_as(recommendation_commands.RecordRecommendationEventsPayload)
 _ENROLLMENT = refusal_as(enrollment_commands.EnrollmentPayload)
+_REVIEW = refusal_as(review_commands.ReviewPayload)
 
 
 @strawberry.type(description="Everything that can be changed.")
@@ -77,4 +88,27 @@ class Mutation(AuthoringMutation):
         input: Annotated[RecordRecommendationEventsInput, INPUT],  # noqa: A002
     ) -> RecordRecommendationEventsPayload:
         """Records impressions, clicks and dismissals. A dismissal acts at once."""
+        raise NotImplementedError
+
+    @command(review_commands.review_course, policy=SIGNED_IN, refusal=_REVIEW)
+    def review_course(self, input: Annotated[ReviewCourseInput, INPUT]) -> ReviewCoursePayload:  # noqa: A002
+        """Writes the caller's review of a course, in place of the one before.
+
+        NOT_ENROLLED unless they take it or have completed it. A hidden review stays hidden.
+        """
+        raise NotImplementedError
+
+    @command(review_commands.delete_review, policy=SIGNED_IN, refusal=_REVIEW)
+    def delete_review(self, input: Annotated[DeleteReviewInput, INPUT]) -> DeleteReviewPayload:  # noqa: A002
+        """Deletes the caller's own review."""
+        raise NotImplementedError
+
+    @command(review_commands.hide_review, policy=MODERATOR, refusal=_REVIEW)
+    def hide_review(self, input: Annotated[HideReviewInput, INPUT]) -> ModerateReviewPayload:  # noqa: A002
+        """Hides a review from everybody but its author and moderators, and takes it out of the rating."""
+        raise NotImplementedError
+
+    @command(review_commands.show_review, policy=MODERATOR, refusal=_REVIEW)
+    def show_review(self, input: Annotated[ShowReviewInput, INPUT]) -> ModerateReviewPayload:  # noqa: A002
+        """Shows a hidden review again, and counts it in the rating."""
         raise NotImplementedError

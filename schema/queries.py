@@ -17,12 +17,12 @@ from resolvers import (
 )
 from resolvers.recommendations import RecommendationSurface
 from schema.accounts import Viewer
-from schema.courses import Course, CourseBy, CourseFilter, CourseOrder
+from schema.courses import Course, CourseBy, CourseConnection, CourseFilter, CourseOrder, StudioCourseConnection
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ANYONE, MODERATOR
 from schema.recommendations import RecommendedCourseConnection
-from schema.topics import Topic
+from schema.topics import Topic, TopicBy
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
 
@@ -71,14 +71,14 @@ class Query:
         after: After = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
-    ) -> Connection[Course]:
+    ) -> CourseConnection:
         """Published courses."""
         raise NotImplementedError
 
     @batch(studio_resolvers.courses_in_review, policy=MODERATOR)
     def courses_in_review(
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
-    ) -> Connection[Course] | None:
+    ) -> StudioCourseConnection | None:
         """Courses that wait to be published, longest first; for moderators."""
         raise NotImplementedError
 
@@ -91,6 +91,11 @@ class Query:
         before: Before = strawberry.UNSET,
     ) -> Connection[Topic]:
         """All topics, by slug."""
+        raise NotImplementedError
+
+    @batch(topic_resolvers.topic, policy=ANYONE)
+    def topic(self, by: Annotated[TopicBy, strawberry.argument(description="Which topic.")]) -> Topic | None:
+        """One topic; null when there is none of that name."""
         raise NotImplementedError
 
     @batch(recommendation_resolvers.recommended_courses, policy=ANYONE)

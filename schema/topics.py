@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
 from database.queries.topics import TopicRow
 from execution.fields import batch, column
 from resolvers import topics
+from schema.inputs import given
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE
 
@@ -19,7 +20,25 @@ class Topic(Node):
 
     id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Topic"))
     slug: str = column(ANYONE, "Readable name for URLs; unique.")
-    name: str = column(ANYONE, "Name to show, in English.")
+
+    @batch(topics.name, policy=ANYONE)
+    def name(
+        self,
+        language: Annotated[
+            str | None,
+            strawberry.argument(
+                description="BCP 47 tag, such as `es` or `pt-BR`; where there is no name in it, nor in a language that "
+                "it narrows, the English one is given."
+            ),
+        ] = strawberry.UNSET,
+    ) -> str:
+        """Name to show; in English when no language is asked for."""
+        raise NotImplementedError
+
+    @batch(topics.children, policy=ANYONE)
+    def children(self) -> list[Topic]:
+        """The topics below this one, by slug; empty at the second level."""
+        raise NotImplementedError
 
     @batch(topics.parent, policy=ANYONE)
     def parent(self) -> Topic | None:
@@ -30,3 +49,15 @@ class Topic(Node):
     def is_type_of(cls, value: Any, _info: Any) -> bool:
         """Say whether a row is a topic."""
         return isinstance(value, TopicRow)
+
+
+@strawberry.input(one_of=True, description="Names one topic: exactly one of the fields.")
+class TopicBy:
+    """How a client names one topic."""
+
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Its opaque id.")
+    slug: str | None = strawberry.field(default=strawberry.UNSET, description="Its slug.")
+
+    def to_criteria(self) -> topics.TopicKey:
+        """Return the resolver's form."""
+        return topics.TopicKey(id=given(self.id), slug=given(self.slug))

@@ -53,7 +53,8 @@ def materialize(
     """Do what `apply` does and write the features of now, or of a past moment, to the online store.
 
     Reads the outbox, courses and preferences in the database. Writes `lake/` and `features/` of the data folder and
-    the online store (Redis), and announces it in the database; serving follows within seconds.
+    the online store (Redis), and what `similarCourses` answers with and an announcement in the database; serving
+    follows within seconds.
     """
     moment = None if as_of is None else _moment(as_of)
     from app import feature_pipeline  # noqa: PLC0415 - Feast takes seconds to import.

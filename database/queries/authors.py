@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, cast, func, select, tuple_
 
-from database.queries.courses import COLUMNS, COUNTED, CourseRow, IdRow
+from database.queries.course_filters import COUNTED
+from database.queries.courses import COLUMNS, CourseRow, IdRow
 from database.queries.topics import CountRow
 from database.queries.visibility import is_one
 from database.statements import Statement

@@ -4,44 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     Double,
     Integer,
-    Select,
     Text,
     any_,
     bindparam,
     cast,
     column,
-    exists,
     func,
     literal_column,
-    or_,
     select,
     tuple_,
 )
 
+from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, CourseOrderField, filtered
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import (
-    CourseStatus,
     course_instructors,
     course_prerequisites,
     course_statistics,
-    course_topics,
     courses,
     instructors,
 )
-from database.tables.topics import topics
 
 
 class CourseRow(Row):
@@ -59,6 +52,8 @@ class CourseRow(Row):
     published_at: datetime | None
     version: int
     enrollment_count: int
+    rating_count: int
+    rating_sum: int
 
 
 class RankedCourseRow(CourseRow):
@@ -99,21 +94,12 @@ class IdRow(Row):
     id: int
 
 
-class CourseOrderField(StrEnum):
-    """What a list of courses is ordered by."""
-
-    RELEVANCE = "RELEVANCE"
-    POPULARITY = "POPULARITY"
-    NEWEST = "NEWEST"
-    TITLE = "TITLE"
-
-
 @dataclass(frozen=True, slots=True)
 class PageShape:
     """What decides the text of a page's statement, apart from the values.
 
     Attributes:
-        filters: names of the filters in use: query, topic_ids, levels, languages, max_duration_minutes.
+        filters: names of the filters in use; see `database.queries.course_filters`.
         order: what the list is ordered by.
         descending: the direction of the list, whichever end the page is taken from.
         backward: whether the page is taken from the end.
@@ -141,25 +127,16 @@ COLUMNS = (
     courses.c.duration_minutes,
     courses.c.published_at,
     courses.c.version,
-    func.coalesce(course_statistics.c.enrollment_count, literal_column("0")).label("enrollment_count"),
+    course_statistics.c.enrollment_count,
+    course_statistics.c.rating_count,
+    course_statistics.c.rating_sum,
 )
-COUNTED = courses.outerjoin(course_statistics)
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
-_PUBLISHED = courses.c.status == literal_column(f"'{CourseStatus.PUBLISHED}'")
-_QUERY: ColumnElement[Any] = func.websearch_to_tsquery(literal_column("'simple'"), bindparam("query", type_=Text))
-# Microseconds, so that a cursor holds the moment exactly.
-_PUBLISHED_MICROSECONDS = cast(func.extract("epoch", courses.c.published_at) * 1_000_000, BigInteger)
-_RANKS: dict[CourseOrderField, tuple[ColumnElement[Any], type[Any]]] = {
-    CourseOrderField.RELEVANCE: (cast(func.ts_rank_cd(courses.c.search, _QUERY), Double), float),
-    CourseOrderField.POPULARITY: (func.coalesce(course_statistics.c.enrollment_count, literal_column("0")), int),
-    CourseOrderField.NEWEST: (_PUBLISHED_MICROSECONDS, int),
-    CourseOrderField.TITLE: (courses.c.title, str),
-}
 _SQL_TYPES: dict[type[Any], Any] = {float: Double, int: BigInteger, str: Text}
 
 BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS), CourseRow)
 
-PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, _PUBLISHED), CourseRow)
+PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, PUBLISHED), CourseRow)
 
 VISIBLE_BY_IDS = Statement(
     select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
@@ -175,8 +152,8 @@ VISIBLE_BY_SLUGS = Statement(
 PREREQUISITES = Statement(
     select(course_prerequisites.c.course_id, *COLUMNS)
     .select_from(course_prerequisites.join(courses, courses.c.id == course_prerequisites.c.prerequisite_id))
-    .outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id)
-    .where(course_prerequisites.c.course_id == _IDS, _PUBLISHED)
+    .join(course_statistics, course_statistics.c.course_id == courses.c.id)
+    .where(course_prerequisites.c.course_id == _IDS, PUBLISHED)
     .order_by(course_prerequisites.c.course_id, courses.c.title, courses.c.id),
     PrerequisiteRow,
 )
@@ -231,9 +208,10 @@ def page(shape: PageShape) -> Statement[RankedCourseRow]:
     Parameters are those of its filters, `limit`, and `after_rank`, `after_id`, `before_rank`, `before_id`
     for the bounds in use.
     """
-    rank, kind = _RANKS[shape.order]
-    place = tuple_(rank, courses.c.id)
-    statement = _filtered(select(*COLUMNS, rank.label("rank")).select_from(COUNTED), shape.filters)
+    rank, kind = RANKS[shape.order]
+    tie = TIES.get(shape.order, courses.c.id)
+    place = tuple_(rank, tie)
+    statement = filtered(select(*COLUMNS, rank.label("rank")).select_from(COUNTED), shape.filters)
     for bound, used in (("after", shape.after), ("before", shape.before)):
         if used:
             limit = tuple_(
@@ -242,45 +220,24 @@ def page(shape: PageShape) -> Statement[RankedCourseRow]:
             greater = (bound == "after") != shape.descending
             statement = statement.where(place > limit if greater else place < limit)
     if shape.descending != shape.backward:
-        statement = statement.order_by(rank.desc(), courses.c.id.desc())
+        statement = statement.order_by(rank.desc(), tie.desc())
     else:
-        statement = statement.order_by(rank, courses.c.id)
+        statement = statement.order_by(rank, tie)
     return Statement(statement.limit(bindparam("limit", type_=BigInteger)), RankedCourseRow)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def count(filters: frozenset[str]) -> Statement[CountRow]:
     """Return the statement that counts the published courses which pass the filters."""
-    return Statement(_filtered(select(func.count().label("count")).select_from(courses), filters), CountRow)
+    return Statement(filtered(select(func.count().label("count")).select_from(COUNTED), filters), CountRow)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def ids(filters: frozenset[str]) -> Statement[IdRow]:
     """Return the statement of the keys of all published courses which pass the filters."""
-    return Statement(_filtered(select(courses.c.id), filters), IdRow)
+    return Statement(filtered(select(courses.c.id).select_from(COUNTED), filters), IdRow)
 
 
 def rank_kind(order: CourseOrderField) -> type[Any]:
     """Return the Python type of the rank in this order."""
-    return _RANKS[order][1]
-
-
-def _filtered(statement: Select[Any], filters: frozenset[str]) -> Select[Any]:
-    conditions: dict[str, ColumnElement[bool]] = {
-        "query": courses.c.search.op("@@")(_QUERY),
-        "levels": courses.c.level == any_(bindparam("levels", type_=ARRAY(Text))),
-        "languages": courses.c.language == any_(bindparam("languages", type_=ARRAY(Text))),
-        "max_duration_minutes": courses.c.duration_minutes <= bindparam("max_duration_minutes", type_=Integer),
-        "topic_ids": _on_topics(),
-    }
-    return statement.where(_PUBLISHED, *(conditions[name] for name in sorted(filters)))
-
-
-def _on_topics() -> ColumnElement[bool]:
-    """Return whether a course is on one of the topics `topic_ids` or on one of their children."""
-    chosen = any_(bindparam("topic_ids", type_=ARRAY(BigInteger)))
-    return exists(
-        select(literal_column("1"))
-        .select_from(course_topics.join(topics))
-        .where(course_topics.c.course_id == courses.c.id, or_(topics.c.id == chosen, topics.c.parent_id == chosen))
-    )
+    return RANKS[order][1]

@@ -49,7 +49,14 @@ BY_LEARNERS = Statement(
 )
 
 TOPICS_OF_LEARNERS = Statement(
-    select(learning_preference_topics.c.learner_id, topics.c.id, topics.c.slug, topics.c.name, topics.c.parent_id)
+    select(
+        learning_preference_topics.c.learner_id,
+        topics.c.id,
+        topics.c.slug,
+        topics.c.name,
+        topics.c.labels,
+        topics.c.parent_id,
+    )
     .join_from(learning_preference_topics, topics)
     .where(learning_preference_topics.c.learner_id == _LEARNER_IDS)
     .order_by(learning_preference_topics.c.learner_id, learning_preference_topics.c.position, topics.c.id),

@@ -18,6 +18,7 @@ class TopicRow(Row):
     id: int
     slug: str
     name: str
+    labels: dict[str, str]
     parent_id: int | None
 
 
@@ -40,15 +41,21 @@ class CountRow(Row):
     count: int
 
 
-_COLUMNS = (topics.c.id, topics.c.slug, topics.c.name, topics.c.parent_id)
+COLUMNS = (topics.c.id, topics.c.slug, topics.c.name, topics.c.labels, topics.c.parent_id)
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 
-BY_IDS = Statement(select(*_COLUMNS).where(topics.c.id == _IDS), TopicRow)
+BY_IDS = Statement(select(*COLUMNS).where(topics.c.id == _IDS), TopicRow)
+
+BY_SLUGS = Statement(select(*COLUMNS).where(topics.c.slug == any_(bindparam("slugs", type_=ARRAY(Text)))), TopicRow)
+
+CHILDREN = Statement(
+    select(*COLUMNS).where(topics.c.parent_id == _IDS).order_by(topics.c.parent_id, topics.c.slug), TopicRow
+)
 
 COUNT = Statement(select(func.count().label("count")).select_from(topics), CountRow)
 
 OF_COURSES = Statement(
-    select(course_topics.c.course_id, *_COLUMNS)
+    select(course_topics.c.course_id, *COLUMNS)
     .join_from(course_topics, topics)
     .where(course_topics.c.course_id == _IDS)
     .order_by(course_topics.c.course_id, course_topics.c.position, topics.c.id),
@@ -72,7 +79,7 @@ SKILLS_OF_COURSES = Statement(
 @lru_cache(maxsize=4)
 def page(*, after: bool, before: bool, backward: bool) -> Statement[TopicRow]:
     """Return the statement of a page of topics by slug: parameters `limit`, and `after` and `before` if asked."""
-    statement = select(*_COLUMNS).limit(bindparam("limit", type_=BigInteger))
+    statement = select(*COLUMNS).limit(bindparam("limit", type_=BigInteger))
     if after:
         statement = statement.where(topics.c.slug > bindparam("after", type_=Text))
     if before:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     Column,
     Computed,
+    Float,
     Index,
     Integer,
     SmallInteger,
@@ -57,17 +60,8 @@ courses = Table(
     moment("created_at"),
     moment("updated_at"),
     Column("version", Integer, nullable=False, server_default="1", comment="grows with every edit"),
-    # 'simple' keeps every language searchable alike; stemming per language comes with the search issue.
-    Column(
-        "search",
-        TSVECTOR,
-        Computed(
-            "setweight(to_tsvector('simple', title), 'A') || "
-            "setweight(to_tsvector('simple', coalesce(summary, '')), 'B') || "
-            "setweight(to_tsvector('simple', coalesce(description, '')), 'C')",
-            persisted=True,
-        ),
-    ),
+    # By the stems of the course's own language and by its words, accents folded; see the migration `0004_search`.
+    Column("search", TSVECTOR, Computed("search_document(title, summary, description, language)", persisted=True)),
     one_of("level", CourseLevel),
     one_of("status", CourseStatus),
     CheckConstraint("duration_minutes >= 0", name="duration_minutes"),
@@ -79,7 +73,8 @@ courses = Table(
     Index("courses_title_idx", "title", "id"),
 )
 
-# Counters stand apart from `courses`, so that an enrollment rewrites a narrow row and no search index.
+# Counters stand apart from `courses`, so that an enrollment rewrites a narrow row and no search index. A trigger gives
+# every course its row at the end of the transaction that makes it.
 course_statistics = Table(
     "course_statistics",
     metadata,
@@ -88,9 +83,19 @@ course_statistics = Table(
     # Of the reviews that are not hidden.
     Column("rating_count", Integer, nullable=False, server_default="0"),
     Column("rating_sum", Integer, nullable=False, server_default="0"),
+    # The average after ten more ratings of 3.5, so that one rating proves little: the weighted rating of IMDb, that is
+    # the mean of a Dirichlet posterior. A fixed prior, and not the average of the platform, keeps a course's place
+    # while others are rated.
+    Column(
+        "rating_rank",
+        Float,
+        Computed("(35 + rating_sum)::double precision / (10 + rating_count)", persisted=True),
+        nullable=False,
+    ),
     CheckConstraint("enrollment_count >= 0", name="enrollment_count"),
     CheckConstraint("rating_sum BETWEEN rating_count AND 5 * rating_count", name="rating_sum"),
     Index("course_statistics_popularity_idx", "enrollment_count", "course_id"),
+    Index("course_statistics_rating_idx", "rating_rank", "course_id"),
 )
 
 instructors = Table(
@@ -137,4 +142,21 @@ course_prerequisites = Table(
     reference("course_id", "courses.id", primary_key=True),
     reference("prerequisite_id", "courses.id", primary_key=True, index=True),
     CheckConstraint("course_id <> prerequisite_id", name="not_its_own_prerequisite"),
+)
+
+# Written by a batch job from what learners take together, whole; a course may have none, and one that is gone may be
+# named.
+course_neighbors = Table(
+    "course_neighbors",
+    metadata,
+    reference("course_id", "courses.id", primary_key=True, autoincrement=False),
+    Column("neighbor_ids", ARRAY(BigInteger), nullable=False, comment="courses, the most similar first"),
+)
+
+# What titles and summaries are written with, for corrections of queries; kept by a trigger on `courses`.
+search_words = Table(
+    "search_words",
+    metadata,
+    Column("word", Text, primary_key=True, comment="lower case, accents folded"),
+    Index("search_words_trigrams_idx", "word", postgresql_using="gist", postgresql_ops={"word": "gist_trgm_ops"}),
 )

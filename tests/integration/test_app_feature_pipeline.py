@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from app.cli import features as cli
@@ -21,7 +22,7 @@ from feature_repo.services import RANKING
 from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, table_path
 from feature_repo.store import open_store
 from features.learner import LEARNER_FEATURES
-from tests.event_logs import random_courses, random_events
+from tests.event_logs import Course, Event, random_courses, random_events
 from tests.platforms import write_courses, write_events
 
 CLOSED_PORT = "redis://127.0.0.1:1/0"
@@ -68,6 +69,24 @@ async def test_apply_declares_and_serves_nothing(database: Database, clock: Manu
     assert await latest_materialization(database) is None
     store = open_store(places.data_dir, places.redis_url, places.project)
     assert 3 == len(store.get_feature_service(RANKING).feature_view_projections)
+
+
+async def test_what_is_taken_together_becomes_similar(
+    database: Database, clock: ManualClock, places: FeaturePlaces
+) -> None:
+    """Each materialization replaces the neighbors of all courses, from what was known before its moment."""
+    courses = [Course(key, (key % 6,), "BEGINNER", 60) for key in range(1, 5)]
+    await write_courses(database, courses)
+    early, late = clock() - timedelta(days=30), clock() - timedelta(days=1)
+    await write_events(database, [Event(0, "enrolled", learner, key, early) for learner in (1, 2) for key in (1, 2)])
+    await write_events(
+        database, [Event(0, "enrolled", learner, key, late) for learner in (3, 4, 5, 6, 7) for key in (1, 4)]
+    )
+    nearest = "SELECT neighbor_ids[1] FROM course_neighbors WHERE course_id = 1"
+    for as_of, expected in ((None, 4), (early + timedelta(days=1), 2)):
+        await materialize(database, places, clock, as_of=as_of)
+        async with database.transaction() as connection:
+            assert expected == (await connection.execute(text(nearest))).scalar_one()
 
 
 async def test_an_empty_platform_materializes(database: Database, clock: ManualClock, places: FeaturePlaces) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import insert
 
 from core.errors import InvalidArgumentError
 from core.ids import encode_id
-from database.queries.courses import CourseOrderField, CourseRow
+from database.queries.course_filters import CourseOrderField
+from database.queries.courses import CourseRow
 from database.session import Database
 from database.tables.courses import CourseLevel, course_statistics, courses as course_table
 from resolvers import courses, nodes, topics
@@ -24,6 +25,8 @@ ORDERS = [
     CourseOrder(CourseOrderField.POPULARITY, descending=False),
     CourseOrder(CourseOrderField.NEWEST),
     CourseOrder(CourseOrderField.NEWEST, descending=False),
+    CourseOrder(CourseOrderField.RATING),
+    CourseOrder(CourseOrderField.RATING, descending=False),
     CourseOrder(CourseOrderField.TITLE),
     CourseOrder(CourseOrderField.TITLE, descending=True),
 ]
