@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from core.clock import Clock
+from database.notifications import Notifications
 from database.session import Database, Reader
 from security.policies import Identity
 
@@ -20,12 +21,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that live as long as the process."""
+    """The parts that live as long as the process.
+
+    Attributes:
+        cipher: encrypts personal data.
+        passwords: hashes and verifies them.
+        tokens: issues and reads access tokens.
+        recommender: ranks courses.
+        notifications: wakes subscriptions; without `database.notifications.listening` it wakes none.
+    """
 
     cipher: Cipher
     passwords: Passwords
     tokens: Tokens
     recommender: Recommender
+    notifications: Notifications = field(default_factory=Notifications)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    ScalarSelect,
     Text,
     any_,
     bindparam,
@@ -30,6 +31,7 @@ from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
+from database.tables.revisions import course_revisions
 
 
 class EnrollmentRow(Row):
@@ -38,6 +40,7 @@ class EnrollmentRow(Row):
     id: int
     learner_id: int
     course_id: int
+    revision_id: int | None
     status: str
     progress: float
     enrolled_at: datetime
@@ -63,6 +66,7 @@ _COLUMNS = (
     enrollments.c.id,
     enrollments.c.learner_id,
     enrollments.c.course_id,
+    enrollments.c.revision_id,
     enrollments.c.status,
     enrollments.c.progress,
     enrollments.c.enrolled_at,
@@ -131,6 +135,15 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
     )
 
 
+def published_revision(course_id: ColumnElement[int] | int) -> ScalarSelect[int]:
+    """Return the key of the published revision of a course, or null, as an expression."""
+    return (
+        select(course_revisions.c.id)
+        .where(course_revisions.c.course_id == course_id, course_revisions.c.status == literal_column("'PUBLISHED'"))
+        .scalar_subquery()
+    )
+
+
 async def lock_course_status(connection: AsyncConnection, course_id: int) -> str | None:
     """Return the status of a course, which cannot change until the transaction ends, or None."""
     statement = select(courses.c.status).where(courses.c.id == course_id).with_for_update(read=True)
@@ -146,7 +159,9 @@ async def activate(
     recommendation_id: UUID | None,
     now: datetime,
 ) -> int | None:
-    """Enroll a learner, or take a withdrawn enrollment up again with the progress it had.
+    """Enroll a learner in the published revision, or take a withdrawn enrollment up again with what it had.
+
+    The course must be locked, so that no other revision is published meanwhile.
 
     Returns:
         The enrollment's id; None when the learner is enrolled already, even by a command of this moment.
@@ -154,14 +169,17 @@ async def activate(
     statement = insert_or(enrollments).values(
         learner_id=learner_id,
         course_id=course_id,
+        revision_id=published_revision(course_id),
         status=EnrollmentStatus.ACTIVE.value,
         enrolled_at=now,
         recommendation_id=recommendation_id,
     )
     excluded = statement.excluded
+    renewed: dict[str, Any] = {name: excluded[name] for name in ("status", "enrolled_at", "recommendation_id")}
+    renewed["revision_id"] = func.coalesce(enrollments.c.revision_id, excluded.revision_id)
     statement_or_again = statement.on_conflict_do_update(
         index_elements=[enrollments.c.learner_id, enrollments.c.course_id],
-        set_={name: excluded[name] for name in ("status", "enrolled_at", "recommendation_id")},
+        set_=renewed,
         where=enrollments.c.status == EnrollmentStatus.WITHDRAWN.value,
     ).returning(enrollments.c.id)
     number: int | None = (await connection.execute(statement_or_again)).scalar_one_or_none()

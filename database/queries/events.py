@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,36 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.tables.events import EventKind, events
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One event of many that are appended together; the fields are those of `insert`."""
+
+    kind: EventKind
+    learner_id: int
+    course_id: int
+    occurred_at: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def insert_many(connection: AsyncConnection, new: Sequence[NewEvent], recorded_at: datetime) -> None:
+    """Append events in order, with one statement for up to a thousand, in the transaction of what they speak of."""
+    if new:
+        await connection.execute(
+            insert_into(events),
+            [
+                {
+                    "kind": event.kind.value,
+                    "learner_id": event.learner_id,
+                    "course_id": event.course_id,
+                    "payload": dict(event.payload),
+                    "occurred_at": event.occurred_at,
+                    "recorded_at": recorded_at,
+                }
+                for event in new
+            ],
+        )
 
 
 async def insert(
