@@ -150,13 +150,13 @@ async def pupil(content: Database, learner: Context) -> Context:
 
 
 @pytest_asyncio.fixture
-async def teacher(content: Database, strangers: Contexts) -> Context:
+async def teacher(catalog: Database, strangers: Contexts) -> Context:
     """A request of an author of course 1."""
     context = strangers()
     await sessions.sign_up(context, SignUp("teacher@example.org", PASSWORD, "Grace"))
     identity = caller(context)
     context.identity = replace(identity, roles=identity.roles | {Role.INSTRUCTOR.value})
-    async with content.transaction() as connection:
+    async with catalog.transaction() as connection:
         await connection.execute(
             update(instructors).where(instructors.c.id == 1).values(account_id=identity.account_id)
         )

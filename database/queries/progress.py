@@ -176,10 +176,11 @@ async def lock_enrollments(
     return {row.course_id: LockedEnrollment(*row) for row in await connection.execute(statement)}
 
 
-async def lock_enrollment(connection: AsyncConnection, enrollment_id: int) -> LockedEnrollment | None:
-    """Return an enrollment, locked until the transaction ends, or None."""
-    found = (await connection.execute(_locked().where(enrollments.c.id == enrollment_id))).one_or_none()
-    return None if found is None else LockedEnrollment(*found)
+async def lock_by_ids(connection: AsyncConnection, enrollment_ids: Sequence[int]) -> list[LockedEnrollment]:
+    """Return enrollments, locked until the transaction ends, in the order that everybody locks them in."""
+    chosen = enrollments.c.id == any_(literal(list(enrollment_ids), ARRAY(BigInteger)))
+    statement = _locked().where(chosen).order_by(enrollments.c.id)
+    return [LockedEnrollment(*row) for row in await connection.execute(statement)]
 
 
 def _locked() -> Select[Any]:

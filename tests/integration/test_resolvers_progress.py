@@ -149,12 +149,12 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "code", "field"), BAD)
-async def test_bad_report_spoils_no_other(pupil: Context, bad: ProgressReport, code: UserErrorCode, field: str) -> None:
-    """It is rejected with the path of what is wrong; the one beside it is recorded."""
-    payload = await send(pupil, bad, report("good"))
-    assert [code, "RECORDED"] == outcomes(payload)
-    assert ("input", "events", "0", field) == payload.results[0].user_errors[0].field
+async def test_bad_report_spoils_no_other(pupil: Context) -> None:
+    """Each is rejected with the path of what is wrong; the one beside them is recorded."""
+    payload = await send(pupil, *(bad for bad, _, _ in BAD), report("good"))
+    assert [*(code for _, code, _ in BAD), "RECORDED"] == outcomes(payload)
+    paths = [result.user_errors[0].field for result in payload.results[:-1]]
+    assert [("input", "events", str(place), field) for place, (_, _, field) in enumerate(BAD)] == paths
     assert 1 == len(payload.enrollments)
 
 
