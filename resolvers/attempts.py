@@ -225,10 +225,17 @@ async def _lock_own(act: Act, attempt_id: int, learner_id: int) -> StoredAttempt
 
 
 async def lock(act: Act, attempt_id: int, place: Place) -> StoredAttempt:
-    """Return an attempt that nobody else changes until the transaction ends."""
+    """Return an attempt that nobody else changes until the transaction ends.
+
+    Raises:
+        CommandError: NOT_FOUND, when it is gone meanwhile.
+    """
     await queries.share_keys(act.connection, place.assessment_lineage)
     await progress_queries.lock_by_ids(act.connection, [place.enrollment_id])
-    return await queries.find_attempt(act.connection, attempt_id)
+    attempt = await queries.find_attempt(act.connection, attempt_id)
+    if attempt is None:
+        raise no_attempt()
+    return attempt
 
 
 def _is_overdue(attempt: StoredAttempt, now: datetime) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from core.errors import CommandError, InvalidArgumentError, UserErrorCode
+from core.errors import CommandError, ForbiddenError, InvalidArgumentError, UserErrorCode
 from core.ids import decode_id, decode_key
+from database.notifications import enrollment_topic, notify
 from database.queries import courses as course_queries, enrollments as queries, events as event_queries
 from database.queries.courses import CourseRow
 from database.queries.enrollments import EnrollmentRow, StoredEnrollment
@@ -21,6 +22,7 @@ from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
 from resolvers.payloads import Payload
+from resolvers.watching import watched
 from security.audit import Subject
 
 _SCOPE = "enrollments"
@@ -88,6 +90,7 @@ async def enroll(context: Context, input: Enroll) -> EnrollmentPayload:  # noqa:
         else:
             await queries.count_learner(act.connection, course_id, 1)
             await _write_event(act, EventKind.ENROLLED, identity.learner_id, course_id, recommendation_id)
+            await notify(act.connection, [enrollment_topic(enrollment_id)])
             act.details["enrollment_id"] = enrollment_id
     (enrollment,) = await _in_courses(context, identity.learner_id, [course_id])
     return EnrollmentPayload(enrollment=enrollment, user_errors=() if refusal is None else (refusal,))
@@ -166,6 +169,24 @@ async def viewer_enrollment(context: Context, courses: Sequence[CourseRow]) -> l
     return await _in_courses(context, context.identity.learner_id, [row.id for row in courses])
 
 
+async def enrollment_progress(context: Context, *, enrollment_id: str) -> AsyncGenerator[EnrollmentRow, None]:
+    """Yield an enrollment of the caller's own: at once, and whenever its progress or status changes.
+
+    Raises:
+        ForbiddenError: there is no such enrollment of the caller's own.
+    """
+    key = decode_key(enrollment_id, "Enrollment")
+
+    async def read() -> EnrollmentRow:
+        (row,) = [None] if key is None else await by_ids(context, [key])
+        if row is None:
+            raise ForbiddenError("There is no enrollment of yours with this id.")
+        return row
+
+    async for value in watched(context, enrollment_topic(key or 0), read):
+        yield value
+
+
 async def by_ids(context: Context, keys: Sequence[int]) -> list[EnrollmentRow | None]:
     """Return the enrollment of each key if it is the caller's own, or None."""
     if context.identity is None:
@@ -205,6 +226,7 @@ async def _withdraw(act: Act, learner_id: int, stored: StoredEnrollment) -> None
     await queries.withdraw(act.connection, stored.id)
     await queries.count_learner(act.connection, stored.course_id, -1)
     await _write_event(act, EventKind.UNENROLLED, learner_id, stored.course_id, None)
+    await notify(act.connection, [enrollment_topic(stored.id)])
 
 
 async def _write_event(

@@ -327,9 +327,10 @@ async def locate(connection: AsyncConnection, attempt_id: int) -> Place | None:
     return None if found is None else Place(*found)
 
 
-async def find_attempt(connection: AsyncConnection, attempt_id: int) -> StoredAttempt:
-    """Return an attempt whose enrollment is locked."""
-    return StoredAttempt(*(await connection.execute(_attempt().where(attempts.c.id == attempt_id))).one())
+async def find_attempt(connection: AsyncConnection, attempt_id: int) -> StoredAttempt | None:
+    """Return an attempt whose enrollment is locked; None when both are gone meanwhile."""
+    found = (await connection.execute(_attempt().where(attempts.c.id == attempt_id))).one_or_none()
+    return None if found is None else StoredAttempt(*found)
 
 
 async def find_open_attempt(connection: AsyncConnection, enrollment_id: int, lineage: UUID) -> StoredAttempt | None:
