@@ -29,8 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from database.queries.topics import CountRow
 from database.rows import Row
 from database.statements import Statement
+from database.tables.attempts import attempts
 from database.tables.courses import course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
+from database.tables.progress import lesson_progress
 from database.tables.revisions import course_revisions
 
 
@@ -135,6 +137,39 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
     )
 
 
+def _continuing() -> Statement[EnrollmentRow]:
+    parent = (
+        func.unnest(bindparam("learner_ids", type_=ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger))
+        .render_derived("parent")
+    )
+    moments = [
+        select(func.max(moment)).where(table.c.enrollment_id == enrollments.c.id).scalar_subquery()
+        for table, moment in ((lesson_progress, lesson_progress.c.position_at), (attempts, attempts.c.started_at))
+    ]
+    active_at = func.greatest(enrollments.c.enrolled_at, *moments).label("active_at")
+    chosen = (
+        select(*_COLUMNS, active_at)
+        .where(
+            enrollments.c.learner_id == parent.c.id,
+            enrollments.c.status == literal_column(f"'{EnrollmentStatus.ACTIVE}'"),
+        )
+        .order_by(active_at.desc(), enrollments.c.id.desc())
+        .limit(bindparam("limit", type_=BigInteger))
+        .lateral("chosen")
+    )
+    return Statement(
+        select(*(chosen.c[each.name] for each in _COLUMNS))
+        .select_from(parent.join(chosen, literal_column("true")))
+        .order_by(chosen.c.learner_id, chosen.c.active_at.desc(), chosen.c.id.desc()),
+        EnrollmentRow,
+    )
+
+
+CONTINUING = _continuing()
+"""The active enrollments of each of `learner_ids`, most recently active first, at most `limit` each."""
+
+
 def published_revision(course_id: ColumnElement[int] | int) -> ScalarSelect[int]:
     """Return the key of the published revision of a course, or null, as an expression."""
     return (
@@ -149,6 +184,24 @@ async def lock_course_status(connection: AsyncConnection, course_id: int) -> str
     statement = select(courses.c.status).where(courses.c.id == course_id).with_for_update(read=True)
     status: str | None = (await connection.execute(statement)).scalar_one_or_none()
     return status
+
+
+async def lock_course_of(connection: AsyncConnection, *, learner_id: int, enrollment_id: int) -> int | None:
+    """Return the course of an enrollment of a learner, where nothing is published until the transaction ends."""
+    statement = (
+        select(courses.c.id)
+        .join(enrollments, enrollments.c.course_id == courses.c.id)
+        .where(enrollments.c.id == enrollment_id, enrollments.c.learner_id == learner_id)
+        .with_for_update(read=True, of=courses)
+    )
+    number: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return number
+
+
+async def latest_revision(connection: AsyncConnection, course_id: int) -> int | None:
+    """Return the key of the published revision of a course, or None."""
+    number: int | None = (await connection.execute(select(published_revision(course_id)))).scalar_one()
+    return number
 
 
 async def activate(
