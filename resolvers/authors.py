@@ -45,3 +45,13 @@ def course_key(row: Any) -> int:
     """Return the key of the course that a row is or belongs to."""
     key: int = row.id if isinstance(row, CourseRow) else row.course_id
     return key
+
+
+def viewpoint(context: Context) -> dict[str, Any]:
+    """Return the caller as the conditions of `database.queries.visibility` ask for them."""
+    identity = context.identity
+    return {
+        "learner_id": None if identity is None else identity.learner_id,
+        "account_id": None if identity is None else identity.account_id,
+        "sees_all_courses": may_see_all_courses(identity),
+    }

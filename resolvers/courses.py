@@ -20,6 +20,7 @@ from database.queries.courses import (
 from database.queries.topics import CourseTopicRow
 from database.rows import Row
 from database.tables.courses import CourseLevel
+from resolvers.authors import viewpoint
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
 
@@ -90,13 +91,13 @@ class CourseOrder:
 
 
 async def course(context: Context, roots: Sequence[None], *, by: CourseKey) -> list[CourseRow | None]:
-    """Return the published course that `by` names, or None."""
+    """Return the course that `by` names if the caller may see it, or None."""
     found: CourseRow | None = None
     if by.slug is not None:
         slugs = [by.slug.replace("\0", "")]
-        found = await context.reader.fetch_first(queries.PUBLISHED_BY_SLUGS, slugs=slugs)
+        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUGS, slugs=slugs, **viewpoint(context))
     elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
-        found = await context.reader.fetch_first(queries.PUBLISHED_BY_IDS, ids=[key])
+        found = await context.reader.fetch_first(queries.VISIBLE_BY_IDS, ids=[key], **viewpoint(context))
     return [found] * len(roots)
 
 
@@ -168,8 +169,9 @@ async def matching_ids(context: Context, asked: CourseFilter) -> frozenset[int]:
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[CourseRow | None]:
-    """Return the published course of each key, or None."""
-    rows = {row.id: row for row in await context.reader.fetch(queries.PUBLISHED_BY_IDS, ids=list(keys))}
+    """Return the course of each key if the caller may see it, or None."""
+    found = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
+    rows = {row.id: row for row in found}
     return [rows.get(key) for key in keys]
 
 

@@ -67,7 +67,9 @@ async def enroll(context: Context, input: Enroll) -> EnrollmentPayload:  # noqa:
             this server did not issue.
     """
     identity = caller(context)
-    recommendation_id = _recommendation(input.recommendation_id)
+    recommendation_id = None
+    if input.recommendation_id is not None:
+        recommendation_id = recommendation_key(input.recommendation_id, ("input", "recommendationId"))
     course_id = decode_key(input.course_id, "Course")
     if course_id is None:
         raise _no_course()
@@ -243,16 +245,18 @@ async def _write_event(
     )
 
 
-def _recommendation(text: str | None) -> UUID | None:
-    if text is None:
-        return None
+def recommendation_key(text: str, path: tuple[str, ...]) -> UUID:
+    """Return what the opaque id of a list of recommendations stands for.
+
+    Raises:
+        CommandError: INVALID, at `path`: this server did not issue it.
+    """
     try:
         decoded = decode_id(text)
         if decoded.type_name != "Recommendation":
             raise ValueError("an id of another type")
         return UUID(decoded.key)
     except (InvalidArgumentError, ValueError) as error:
-        path = ("input", "recommendationId")
         raise CommandError(UserErrorCode.INVALID, "This is not the id of a recommendation.", path) from error
 
 

@@ -7,17 +7,23 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import accounts, courses, enrollments, topics
+from resolvers import accounts, assessments, courses, enrollments, lessons, revisions, topics
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
 
 _MOST_NODES = 100
-# Every type that implements Node, and how to load many of them; a test compares this with the schema.
+# Every name that an id may carry, and how to load many of its objects; a test compares this with the types that
+# implement Node. All kinds of lessons are one name, and all kinds of questions: a lesson may become another kind.
 LOADERS: Mapping[str, Loader] = {
+    "Assessment": assessments.by_ids,
     "Course": courses.by_ids,
+    "CourseRevision": revisions.by_ids,
     "Enrollment": enrollments.by_ids,
     "Instructor": courses.instructors_by_ids,
+    "Lesson": lessons.by_ids,
+    "Module": revisions.modules_by_ids,
+    "Question": assessments.questions_by_ids,
     "Topic": topics.by_ids,
     "Viewer": accounts.by_ids,
 }

@@ -15,12 +15,20 @@ from resolvers import (
     preferences as preference_resolvers,
 )
 from schema.enrollments import Enrollment
+from schema.enums import describe
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
 from schema.policies import SIGNED_IN
 from schema.preferences import LearningPreferences
 
-strawberry.enum(Role, description="What an account may do besides learning. Open to growth: ignore unknown values.")
+describe(
+    Role,
+    "What an account may do besides learning. Open to growth: ignore unknown values.",
+    LEARNER="Takes courses; everybody does.",
+    INSTRUCTOR="Writes courses.",
+    MODERATOR="Publishes and archives courses, and hides reviews.",
+    ADMINISTRATOR="Does what anybody may do, and manages accounts.",
+)
 
 
 @strawberry.type(description="The caller's own account. Nobody ever sees another's.")

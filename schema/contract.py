@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from typing_extensions import override
 
 from schema.accounts import Viewer
+from schema.assessments import (
+    Assessment,
+    MultipleChoiceQuestion,
+    NumericQuestion,
+    ShortAnswerQuestion,
+    SingleChoiceQuestion,
+)
 from schema.courses import Course, Instructor
 from schema.enrollments import Enrollment
+from schema.lessons import ArticleLesson, ExerciseLesson, VideoLesson
 from schema.mutations import Mutation
 from schema.queries import Query
+from schema.revisions import CourseRevision, Module
+from schema.scalars import DATE_TIME
 from schema.topics import Topic
 
 
@@ -31,8 +43,25 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
     return ContractSchema(
         query=Query,
         mutation=Mutation,
-        types=[Course, Enrollment, Instructor, Topic, Viewer],
+        types=[
+            ArticleLesson,
+            Assessment,
+            Course,
+            CourseRevision,
+            Enrollment,
+            ExerciseLesson,
+            Instructor,
+            Module,
+            MultipleChoiceQuestion,
+            NumericQuestion,
+            ShortAnswerQuestion,
+            SingleChoiceQuestion,
+            Topic,
+            VideoLesson,
+            Viewer,
+        ],
         extensions=list(extensions),
+        config=StrawberryConfig(scalar_map={datetime: DATE_TIME}),
     )
 
 

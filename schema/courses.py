@@ -9,28 +9,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
-from database.tables.courses import CourseLevel, CourseStatus
+from database.tables.courses import CourseStatus
 from execution.fields import batch, column
-from resolvers import courses, enrollments as enrollment_resolvers
+from resolvers import courses, enrollments as enrollment_resolvers, revisions as revision_resolvers
+from schema.enums import describe
 from schema.inputs import given, given_tuple
+from schema.levels import CourseLevel
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
-from schema.policies import ANYONE
+from schema.policies import ANYONE, AUTHOR
+from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
 if TYPE_CHECKING:
     from schema.enrollments import Enrollment
 
-strawberry.enum(
-    CourseLevel,
-    description="How much a course expects of its learners. Open to growth: treat unknown values as ALL_LEVELS.",
+describe(
+    CourseStatus,
+    "Where a course stands between its first draft and the archive. Open to growth.",
+    DRAFT="Being written; nobody else sees it.",
+    IN_REVIEW="Waits to be published.",
+    PUBLISHED="Takes learners.",
+    ARCHIVED="Takes no new learners; those who take it go on.",
 )
-strawberry.enum(
-    CourseStatus, description="Where a course stands between its first draft and the archive. Open to growth."
-)
-strawberry.enum(
+describe(
     CourseOrderField,
-    description="What a list of courses is ordered by. RELEVANCE needs a `query`, and is POPULARITY without one.",
+    "What a list of courses is ordered by. RELEVANCE needs a `query`, and is POPULARITY without one.",
+    RELEVANCE="How well a course matches the query.",
+    POPULARITY="How many learners take it.",
+    NEWEST="When it was published.",
+    TITLE="Its title, by code point.",
 )
 
 
@@ -38,8 +46,8 @@ strawberry.enum(
 class OrderDirection(Enum):
     """Ascending or descending."""
 
-    ASC = "ASC"
-    DESC = "DESC"
+    ASC = strawberry.enum_value("ASC", description="The smallest, oldest or first in the alphabet comes first.")
+    DESC = strawberry.enum_value("DESC", description="The greatest, newest or last in the alphabet comes first.")
 
 
 @strawberry.type(description="The public profile of somebody who teaches.")
@@ -69,6 +77,7 @@ class Course(Node):
     status: CourseStatus = column(ANYONE, "Where it stands; learners only ever see published and archived courses.")
     duration_minutes: int = column(ANYONE, "Minutes that it takes; 0 when unknown.")
     published_at: datetime | None = column(ANYONE, "When it was published; null before that.")
+    version: int = column(ANYONE, "Grows with every edit; send it with the next one.")
     enrollment_count: int = column(ANYONE, "How many learners have enrolled and not withdrawn.")
 
     @batch(courses.topics, policy=ANYONE)
@@ -89,6 +98,23 @@ class Course(Node):
     @batch(courses.instructors, policy=ANYONE)
     def instructors(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Instructor]:
         """Who teaches it, in the order that the course names them."""
+        raise NotImplementedError
+
+    @batch(revision_resolvers.modules, policy=ANYONE)
+    def modules(self) -> list[Module]:
+        """What it consists of, in order: as the caller learns it, else as it is published, else the draft."""
+        raise NotImplementedError
+
+    @batch(revision_resolvers.draft, policy=AUTHOR)
+    def draft(self) -> CourseRevision | None:
+        """The revision that is being written or reviewed, for the authors of the course; null when there is none."""
+        raise NotImplementedError
+
+    @batch(revision_resolvers.revisions, policy=AUTHOR)
+    def revisions(
+        self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
+    ) -> Connection[CourseRevision] | None:
+        """All revisions, newest first, for the authors of the course."""
         raise NotImplementedError
 
     @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)

@@ -12,13 +12,18 @@ from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
 from resolvers import enrollments as enrollment_resolvers
 from schema.courses import Course
+from schema.enums import describe
 from schema.errors import UserError, user_errors
 from schema.inputs import given
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, SIGNED_IN
 
-strawberry.enum(
-    EnrollmentStatus, description="Where a learner stands with a course. Open to growth: treat unknown as ACTIVE."
+describe(
+    EnrollmentStatus,
+    "Where a learner stands with a course. Open to growth: treat unknown as ACTIVE.",
+    ACTIVE="Takes it.",
+    COMPLETED="Has completed it.",
+    WITHDRAWN="Has left it; enrolling again continues.",
 )
 
 

@@ -9,10 +9,36 @@ import strawberry
 from core.errors import UserErrorCode
 from execution.fields import column
 from resolvers.payloads import Payload
+from schema.enums import describe
 from schema.policies import ANYONE
 
-strawberry.enum(
-    UserErrorCode, description="Why a mutation was refused. Open to growth: treat a code you do not know as INVALID."
+describe(
+    UserErrorCode,
+    "Why a mutation was refused. Open to growth: treat a code you do not know as INVALID.",
+    INVALID="The value cannot be used; the message says why.",
+    REQUIRED="Something that is needed was left out or empty.",
+    TOO_LONG="A text is longer than we store.",
+    TOO_MANY="A list is longer than we take.",
+    NOT_FOUND="There is no such object that the caller may see.",
+    UNAUTHENTICATED="Sign in first.",
+    FORBIDDEN="The caller may see the object and still may not do this.",
+    EMAIL_TAKEN="The address has an account.",
+    WEAK_PASSWORD="The password is too short, or among those that are tried first.",  # noqa: S106 - a description.
+    INVALID_CREDENTIALS="Address and password do not belong together.",
+    SESSION_EXPIRED="The session has ended; sign in again.",
+    ALREADY_ENROLLED="The learner takes this course already.",
+    NOT_PUBLISHED="The course takes no new learners.",
+    NOT_ENROLLED="The learner does not take this course.",
+    CONFLICT="Somebody else changed the object in the meantime; read it again.",
+    INVALID_STATE="The object is in a state that does not allow this.",
+    SLUG_TAKEN="Another course has this slug.",
+    PREREQUISITE_CYCLE="A course would become a prerequisite of itself.",
+    QUALITY="The course breaks a rule that blocks its publication.",
+    ATTEMPT_LIMIT_REACHED="The learner has used up all attempts.",
+    ATTEMPT_CLOSED="The attempt was submitted before.",
+    DEADLINE_PASSED="The time of the attempt is over; what was saved in time counts.",
+    LAST_ADMINISTRATOR="Somebody must remain who manages accounts.",
+    RATE_LIMITED="Too many tries; wait for a while.",
 )
 
 

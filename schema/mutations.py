@@ -12,12 +12,14 @@ from execution.fields import command
 from resolvers import (
     enrollments as enrollment_commands,
     preferences as preference_commands,
+    recommendation_events as recommendation_commands,
     sessions as session_commands,
 )
 from resolvers.payloads import Payload
 from schema.enrollments import EnrollInput, EnrollPayload, UnenrollInput, UnenrollPayload
 from schema.policies import ANYONE, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
+from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
 from schema.sessions import RefreshSessionInput, SessionPayload, SignInInput, SignOutPayload, SignUpInput
 
 
@@ -33,6 +35,7 @@ def _as(payload: type[Payload]) -> Callable[[CommandError], Payload]:
 _SESSION = _as(session_commands.SessionPayload)
 _SIGN_OUT = _as(session_commands.SignOutPayload)
 _PREFERENCES = _as(preference_commands.SaveLearningPreferencesPayload)
+_RECOMMENDATION_EVENTS = _as(recommendation_commands.RecordRecommendationEventsPayload)
 _ENROLLMENT = _as(enrollment_commands.EnrollmentPayload)
 
 # The argument's name is the contract's, and shadows nothing that a stub uses.
@@ -79,4 +82,12 @@ class Mutation:
     @command(enrollment_commands.unenroll, policy=SIGNED_IN, refusal=_ENROLLMENT)
     def unenroll(self, input: Annotated[UnenrollInput, _INPUT]) -> UnenrollPayload:  # noqa: A002
         """Withdraws the caller from a course; enrolling again continues where they were."""
+        raise NotImplementedError
+
+    @command(recommendation_commands.record_recommendation_events, policy=SIGNED_IN, refusal=_RECOMMENDATION_EVENTS)
+    def record_recommendation_events(
+        self,
+        input: Annotated[RecordRecommendationEventsInput, _INPUT],  # noqa: A002
+    ) -> RecordRecommendationEventsPayload:
+        """Records impressions, clicks and dismissals. A dismissal acts at once."""
         raise NotImplementedError

@@ -6,16 +6,26 @@ from datetime import datetime
 
 import strawberry
 
-from database.tables.courses import CourseLevel
 from database.tables.preferences import LearningGoal
 from execution.fields import batch, column
 from resolvers import preferences as preference_resolvers
+from schema.enums import describe
 from schema.errors import UserError, user_errors
 from schema.inputs import given, given_tuple
+from schema.levels import CourseLevel
 from schema.policies import ANYONE, SIGNED_IN
 from schema.topics import Topic
 
-strawberry.enum(LearningGoal, description="Why somebody learns. Open to growth: ignore unknown values.")
+describe(
+    LearningGoal,
+    "Why somebody learns. Open to growth: ignore unknown values.",
+    CHANGE_CAREER="To work in another field.",
+    ADVANCE_CAREER="To get further in their own field.",
+    PREPARE_FOR_EXAM="To pass an exam.",
+    BUILD_A_PROJECT="To make something of their own.",
+    TEACH_OTHERS="To teach it.",
+    CURIOSITY="To know.",
+)
 
 
 @strawberry.type(description="What a learner told us at onboarding; recommendations start from it.")

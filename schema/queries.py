@@ -50,7 +50,7 @@ class Query:
 
     @batch(course_resolvers.course, policy=ANYONE)
     def course(self, by: Annotated[CourseBy, strawberry.argument(description="Which course.")]) -> Course | None:
-        """One published course; null when there is none of that name."""
+        """One course; null when there is none of that name that the caller may see. Authors see their drafts."""
         raise NotImplementedError
 
     @batch(course_resolvers.courses, policy=ANYONE)

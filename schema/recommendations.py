@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 
+from database.tables.recommendations import RecommendationEventKind
 from execution.fields import column
+from resolvers import recommendation_events
 from resolvers.recommendations import RecommendationSurface
 from schema.courses import Course
+from schema.enums import describe
+from schema.errors import UserError, user_errors
+from schema.inputs import given
 from schema.pagination import PageInfo
 from schema.policies import ANYONE
 from schema.topics import Topic
 from serving.rankings import ReasonKind, Strategy
 
-strawberry.enum(
+describe(
     Strategy,
+    "What ranked the courses. Open to growth.",
     name="RecommendationStrategy",
-    description="What ranked the courses. MODEL: the ranking model, from the learner's history. PREFERENCE: what the "
-    "learner chose at onboarding. POPULARITY: what most learners take. Open to growth.",
+    MODEL="The ranking model, from the learner's history.",
+    PREFERENCE="What the learner chose at onboarding.",
+    POPULARITY="What most learners take.",
 )
-strawberry.enum(
+describe(
     ReasonKind,
-    description="Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+    "Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+    BECAUSE_YOU_TOOK="It goes with a course of the learner's history.",
+    MATCHES_GOAL="It is on a topic that the learner chose.",
+    POPULAR_IN_TOPIC="Many learners of its topic take it.",
+    POPULAR="Many learners take it.",
 )
-
-
-strawberry.enum(RecommendationSurface, description="Where in a client the list is shown. Open to growth.")
+describe(
+    RecommendationSurface,
+    "Where in a client the list is shown. Open to growth.",
+    HOME="The learner's first page.",
+    COURSE_PAGE="Beside a course.",
+    AFTER_COMPLETION="When a course has been completed.",
+)
+describe(
+    RecommendationEventKind,
+    "What a learner did with a recommended course.",
+    IMPRESSION="It was on their screen.",
+    CLICK="They opened it.",
+    DISMISSAL="They do not want it; it is not recommended to them again.",
+)
 
 
 @strawberry.type(description="One reason, true of the learner and the course that it stands with.")
@@ -64,3 +88,49 @@ class RecommendedCourseConnection:
     )
     strategy: Strategy = column(ANYONE, "What ranked the courses.")
     model_version: str | None = column(ANYONE, "Version of the model; null unless `strategy` is MODEL.")
+
+
+@strawberry.type(description="The answer of `recordRecommendationEvents`.")
+class RecordRecommendationEventsPayload:
+    """The answer of `recordRecommendationEvents`."""
+
+    recorded: int = column(ANYONE, "How many of the events were new; what was sent before counts once.")
+    user_errors: list[UserError] = user_errors()
+
+
+@strawberry.input(description="What a learner did with one course of a list.")
+class RecommendationEventInput:
+    """One event."""
+
+    recommendation_id: strawberry.ID = strawberry.field(description="The `recommendationId` of the list.")
+    course_id: strawberry.ID = strawberry.field(description="A course of the list.")
+    kind: RecommendationEventKind = strawberry.field(description="What the learner did.")
+    occurred_at: datetime = strawberry.field(description="When, by the client's clock; the future counts as now.")
+    rank: int | None = strawberry.field(default=strawberry.UNSET, description="The course's place in the list.")
+    surface: RecommendationSurface | None = strawberry.field(
+        default=strawberry.UNSET, description="Where the list was shown."
+    )
+
+    def to_criteria(self) -> recommendation_events.RecommendationEvent:
+        """Return the resolver's form."""
+        return recommendation_events.RecommendationEvent(
+            recommendation_id=self.recommendation_id,
+            course_id=self.course_id,
+            kind=self.kind,
+            occurred_at=self.occurred_at,
+            rank=given(self.rank),
+            surface=given(self.surface),
+        )
+
+
+@strawberry.input(
+    description="What a learner did with recommended courses, in any order. Sending it again is harmless."
+)
+class RecordRecommendationEventsInput:
+    """Input of `recordRecommendationEvents`."""
+
+    events: list[RecommendationEventInput] = strawberry.field(description="At most 200 events.")
+
+    def to_criteria(self) -> recommendation_events.RecordRecommendationEvents:
+        """Return the resolver's form."""
+        return recommendation_events.RecordRecommendationEvents([event.to_criteria() for event in self.events])

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from opentelemetry import metrics, trace
 
 from core.errors import UnavailableError
 from database.queries.history import HISTORY, PREFERENCES, HistoryRow, PreferencesRow
+from database.queries.recommendations import DISMISSED
 from database.session import Reader
 from database.tables.enrollments import EnrollmentStatus
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
@@ -114,9 +116,14 @@ class Recommender:
         preferences = await reader.fetch_first(PREFERENCES, learner_id=request.learner_id)
         cause = None
         if any(row.status != EnrollmentStatus.WITHDRAWN.value for row in history):
-            ranked = await self._by_model(request, history, preferences, ends)
+            dismissed: set[int] = set()
+            if self._model is not None:
+                dismissed = {row.id for row in await reader.fetch(DISMISSED, learner_id=request.learner_id)}
+            longer = replace(request, limit=request.limit + len(dismissed))
+            ranked = await self._by_model(longer, history, preferences, ends)
             if isinstance(ranked, RankedList):
-                return ranked
+                kept = [course for course in ranked.courses if course.course_id not in dismissed]
+                return replace(ranked, courses=tuple(kept[: request.limit]))
             cause = ranked
         return await fall_back(reader, request, preferences, cause)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,11 +30,16 @@ UNPUBLISHED = 26
 
 @pytest_asyncio.fixture
 async def catalog(database: Database, clock: ManualClock) -> Database:
-    """Courses 1 to 25 published (course n is taken by n learners, except that 11 to 15 tie), 26 a draft.
+    """The small catalog."""
+    await write_catalog(database, clock())
+    return database
+
+
+async def write_catalog(database: Database, now: datetime) -> None:
+    """Write courses 1 to 25, published (course n is taken by n learners, except that 11 to 15 tie), 26 a draft.
 
     Topics: 1 is the parent of 2 and 3; odd courses are on 2, even ones on 3. Course 1 has 3 instructors.
     """
-    now = clock()
     common: dict[str, Any] = {"created_at": now, "updated_at": now, "summary": None, "description": None}
     levels = ("BEGINNER", "INTERMEDIATE", "ADVANCED", "ALL_LEVELS")
     rows = [
@@ -93,7 +98,6 @@ async def catalog(database: Database, clock: ManualClock) -> Database:
             insert(course_prerequisites),
             [{"course_id": 2, "prerequisite_id": 1}, {"course_id": 2, "prerequisite_id": UNPUBLISHED}],
         )
-    return database
 
 
 @pytest_asyncio.fixture

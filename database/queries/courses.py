@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from database.queries.topics import CountRow
+from database.queries.visibility import course_is_visible
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import (
@@ -56,6 +57,7 @@ class CourseRow(Row):
     status: str
     duration_minutes: int
     published_at: datetime | None
+    version: int
     enrollment_count: int
 
 
@@ -138,6 +140,7 @@ _COLUMNS = (
     courses.c.status,
     courses.c.duration_minutes,
     courses.c.published_at,
+    courses.c.version,
     func.coalesce(course_statistics.c.enrollment_count, literal_column("0")).label("enrollment_count"),
 )
 _COUNTED = courses.outerjoin(course_statistics)
@@ -158,10 +161,14 @@ BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id ==
 
 PUBLISHED_BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS, _PUBLISHED), CourseRow)
 
-PUBLISHED_BY_SLUGS = Statement(
+VISIBLE_BY_IDS = Statement(
+    select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
+)
+
+VISIBLE_BY_SLUGS = Statement(
     select(*_COLUMNS)
     .select_from(_COUNTED)
-    .where(courses.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))), _PUBLISHED),
+    .where(courses.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))), course_is_visible()),
     CourseRow,
 )
 

@@ -20,9 +20,10 @@ class NewEvent:
 
     kind: EventKind
     learner_id: int
-    course_id: int
+    course_id: int | None
     occurred_at: datetime
     payload: Mapping[str, Any] = field(default_factory=dict)
+    recommendation_id: UUID | None = None
 
 
 async def insert_many(connection: AsyncConnection, new: Sequence[NewEvent], recorded_at: datetime) -> None:
@@ -35,6 +36,7 @@ async def insert_many(connection: AsyncConnection, new: Sequence[NewEvent], reco
                     "kind": event.kind.value,
                     "learner_id": event.learner_id,
                     "course_id": event.course_id,
+                    "recommendation_id": event.recommendation_id,
                     "payload": dict(event.payload),
                     "occurred_at": event.occurred_at,
                     "recorded_at": recorded_at,
@@ -67,15 +69,5 @@ async def insert(
         recommendation_id: the recommendation that led to it, if any.
         payload: what the kind has besides; ids and enums only, because it is written to the lake.
     """
-    await connection.execute(
-        insert_into(events),
-        {
-            "kind": kind.value,
-            "learner_id": learner_id,
-            "course_id": course_id,
-            "recommendation_id": recommendation_id,
-            "payload": dict(payload or {}),
-            "occurred_at": occurred_at,
-            "recorded_at": recorded_at,
-        },
-    )
+    event = NewEvent(kind, learner_id, course_id, occurred_at, payload or {}, recommendation_id)
+    await insert_many(connection, [event], recorded_at)

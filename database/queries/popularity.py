@@ -28,6 +28,7 @@ from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import CourseLevel, CourseStatus, course_statistics, course_topics, courses
 from database.tables.enrollments import enrollments
+from database.tables.recommendations import recommendation_dismissals
 from database.tables.topics import topics
 
 _MOST_TOPICS = 3
@@ -62,13 +63,16 @@ _ALL_LEVELS = _text(CourseLevel.ALL_LEVELS.value)
 
 
 def _shown(query: Select[Any]) -> Select[Any]:
-    """Keep the published courses that are allowed, readable, and not taken; null allows everything."""
+    """Keep published courses that are allowed, readable, and neither taken nor dismissed; null allows everything."""
     taken = exists().where(enrollments.c.learner_id == _LEARNER, enrollments.c.course_id == courses.c.id)
+    dismissals = recommendation_dismissals.c
+    dismissed = exists().where(dismissals.learner_id == _LEARNER, dismissals.course_id == courses.c.id)
     return query.outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id).where(
         courses.c.status == _text(CourseStatus.PUBLISHED.value),
         or_(_ALLOWED.is_(None), courses.c.id == any_(_ALLOWED)),
         or_(_LANGUAGES.is_(None), any_(_LANGUAGES) == _PRIMARY_LANGUAGE),
         ~taken,
+        ~dismissed,
     )
 
 

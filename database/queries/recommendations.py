@@ -1,0 +1,63 @@
+"""Statements about what learners did with recommendations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import BigInteger, bindparam, literal_column, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from database.queries.courses import IdRow
+from database.statements import Statement
+from database.tables.courses import courses
+from database.tables.recommendations import recommendation_dismissals, recommendation_feedback
+
+MOST_DISMISSED = 500
+
+
+class Feedback(NamedTuple):
+    """What a learner did with a course of a list."""
+
+    recommendation_id: UUID
+    course_id: int
+    kind: str
+
+
+# The newest are read, so that a recommendation's reads stay bounded.
+DISMISSED = Statement(
+    select(recommendation_dismissals.c.course_id.label("id"))
+    .where(recommendation_dismissals.c.learner_id == bindparam("learner_id", type_=BigInteger))
+    .order_by(recommendation_dismissals.c.dismissed_at.desc(), recommendation_dismissals.c.course_id)
+    .limit(literal_column(str(MOST_DISMISSED))),
+    IdRow,
+)
+
+
+async def count_once(
+    connection: AsyncConnection, learner_id: int, feedback: Sequence[Feedback], now: datetime
+) -> set[Feedback]:
+    """Remember reports, and return those that were new; two servers that receive one count it once."""
+    rows = [{"learner_id": learner_id, "recorded_at": now, **one._asdict()} for one in sorted(set(feedback))]
+    if not rows:
+        return set()
+    statement = insert_or(recommendation_feedback).values(rows).on_conflict_do_nothing()
+    table = recommendation_feedback.c
+    counted = await connection.execute(statement.returning(table.recommendation_id, table.course_id, table.kind))
+    return {Feedback(*row) for row in counted}
+
+
+async def existing_courses(connection: AsyncConnection, course_ids: Sequence[int]) -> set[int]:
+    """Return which of the courses there are."""
+    found = await connection.execute(select(courses.c.id).where(courses.c.id.in_(sorted(set(course_ids)))))
+    return set(found.scalars())
+
+
+async def dismiss(connection: AsyncConnection, learner_id: int, course_ids: Sequence[int], now: datetime) -> None:
+    """Keep courses from a learner's recommendations; dismissing one again changes nothing."""
+    rows = [{"learner_id": learner_id, "course_id": key, "dismissed_at": now} for key in sorted(set(course_ids))]
+    if rows:
+        await connection.execute(insert_or(recommendation_dismissals).values(rows).on_conflict_do_nothing())

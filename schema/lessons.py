@@ -1,0 +1,80 @@
+"""Lessons as clients see them: what all have in common, and their kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from database.queries.lessons import LessonRow
+from database.tables.revisions import LessonKind
+from execution.fields import batch, column
+from resolvers import lessons as lesson_resolvers
+from schema.nodes import Node, global_id
+from schema.policies import ANYONE
+
+
+@strawberry.interface(
+    description="One step of a module. New kinds may be added: show the title of a kind that you do not know."
+)
+class Lesson(Node):
+    """A lesson."""
+
+    id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Lesson"))
+    title: str = column(ANYONE, "What it is called.")
+    position: int = column(ANYONE, "Place in its module, from 0.")
+    duration_seconds: int = column(ANYONE, "Seconds that it takes; 0 when unknown.")
+
+
+def _is(kind: LessonKind, value: Any) -> bool:
+    return isinstance(value, LessonRow) and value.kind == kind
+
+
+@strawberry.type(description="A lesson to watch.")
+class VideoLesson(Lesson):
+    """A video."""
+
+    @batch(lesson_resolvers.media_url, policy=ANYONE)
+    def media_url(self) -> str | None:
+        """Address of the video. Null unless the caller takes the course, teaches it or moderates it."""
+        raise NotImplementedError
+
+    @batch(lesson_resolvers.body, policy=ANYONE)
+    def notes(self) -> str | None:
+        """Notes to the video, in Markdown; null when there are none, or as for `mediaUrl`."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether a row is a video."""
+        return _is(LessonKind.VIDEO, value)
+
+
+@strawberry.type(description="A lesson to read.")
+class ArticleLesson(Lesson):
+    """An article."""
+
+    @batch(lesson_resolvers.body, policy=ANYONE)
+    def body(self) -> str | None:
+        """The article, in Markdown. Null unless the caller takes the course, teaches it or moderates it."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether a row is an article."""
+        return _is(LessonKind.ARTICLE, value)
+
+
+@strawberry.type(description="A lesson to practice.")
+class ExerciseLesson(Lesson):
+    """An exercise."""
+
+    @batch(lesson_resolvers.body, policy=ANYONE)
+    def instructions(self) -> str | None:
+        """What to do, in Markdown. Null unless the caller takes the course, teaches it or moderates it."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_type_of(cls, value: Any, _info: Any) -> bool:
+        """Say whether a row is an exercise."""
+        return _is(LessonKind.EXERCISE, value)

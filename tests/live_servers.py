@@ -1,0 +1,69 @@
+"""A server on a socket of this machine, for clients that speak HTTP: the same application that is served."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Queue
+
+import uvicorn
+
+from app.asgi import build_app
+from app.server import claim_port, services
+from app.wiring import Platform
+from core.clock import Clock
+from core.settings import Settings
+from database.session import Database, open_database
+from serving.recommender import Recommender
+
+Wrap = Callable[[Database], Database]
+
+
+@contextmanager
+def live_server(
+    settings: Settings, database_url: str, clock: Clock, wrap: Wrap = lambda database: database
+) -> Iterator[str]:
+    """Serve a migrated database without recommendations, in a thread with a loop of its own; yield the URL.
+
+    Args:
+        settings: of the platform.
+        database_url: of the database, which the server opens for itself.
+        clock: the moment that the server believes in.
+        wrap: what to put around the database, such as a counter.
+    """
+    listener = claim_port("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    started: Queue[uvicorn.Server | BaseException] = Queue()
+
+    async def serve() -> None:
+        async with open_database(database_url, settings.database) as database:
+            parts = Platform(settings, clock, settings.data_dir, database_url, wrap(database), None)
+            recommender = Recommender(None, settings.ranking.deadline)
+            app = build_app(parts, await services(parts, recommender), lambda: {"status": "off"})
+            server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False, lifespan="off"))
+            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+            started.put(server)
+            await server.serve(sockets=[listener])
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:  # noqa: BLE001 - it is told to whoever waits for the server.
+            started.put(error)
+
+    thread = threading.Thread(target=run, name="live-server")
+    thread.start()
+    server = started.get(timeout=30)
+    if isinstance(server, BaseException):
+        thread.join()
+        raise server
+    try:
+        # The socket listens already, so a client that comes early only waits.
+        yield f"http://127.0.0.1:{port}/graphql"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        listener.close()
