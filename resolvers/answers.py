@@ -66,7 +66,7 @@ def _choices(kind: str, offered: Collection[str], chosen: tuple[str, ...]) -> li
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerKey:
+class NewAnswerKey:
     """What a client sent as the key of a question: choices, a number with its tolerance, or accepted texts."""
 
     choice_ids: tuple[str, ...] | None = None
@@ -75,7 +75,7 @@ class AnswerKey:
     texts: tuple[str, ...] | None = None
 
 
-def answer_key(kind: str, choice_ids: Collection[str], key: AnswerKey) -> dict[str, Any]:
+def answer_key(kind: str, choice_ids: Collection[str], key: NewAnswerKey) -> dict[str, Any]:
     """Return a key as it is stored; see `resolvers.grading` for the shape.
 
     Args:
@@ -86,8 +86,8 @@ def answer_key(kind: str, choice_ids: Collection[str], key: AnswerKey) -> dict[s
     Raises:
         CommandError: INVALID, REQUIRED, TOO_MANY or TOO_LONG, with the field of the key that is wrong.
     """
-    wanted = "texts" if kind == QuestionKind.SHORT_ANSWER else _WANTED[QuestionKind(kind)]
-    given = {"choiceIds": key.choice_ids, "number": key.number, "texts": key.texts}
+    wanted = "acceptedTexts" if kind == QuestionKind.SHORT_ANSWER else _WANTED[QuestionKind(kind)]
+    given = {"choiceIds": key.choice_ids, "number": key.number, "acceptedTexts": key.texts}
     (name,) = (name for name, value in given.items() if value is not None)
     if name != wanted:
         raise CommandError(UserErrorCode.INVALID, f"The key of this question has `{wanted}`.", (name,))
@@ -104,8 +104,8 @@ def answer_key(kind: str, choice_ids: Collection[str], key: AnswerKey) -> dict[s
         return {"number": key.number, "tolerance": tolerance}
     texts = key.texts or ()
     if len(texts) > _MOST_TEXTS:
-        raise CommandError(UserErrorCode.TOO_MANY, f"At most {_MOST_TEXTS} texts can be accepted.", ("texts",))
-    return {"texts": [text(one, ("texts", str(place))) for place, one in enumerate(texts)]}
+        raise CommandError(UserErrorCode.TOO_MANY, f"At most {_MOST_TEXTS} texts can be accepted.", ("acceptedTexts",))
+    return {"texts": [text(one, ("acceptedTexts", str(place))) for place, one in enumerate(texts)]}
 
 
 def text(given: str, path: tuple[str, ...]) -> str:

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from core.errors import CommandError, InvalidArgumentError, UserErrorCode
 from core.ids import decode_key
 from database.notifications import enrollment_topic, notify
-from database.queries import enrollments as queries, progress as progress_queries
+from database.queries import (
+    enrollments as queries,
+    lessons as lesson_queries,
+    progress as progress_queries,
+    revisions as revision_queries,
+)
 from database.queries.enrollments import EnrollmentRow
+from database.queries.lessons import LessonRow
+from database.queries.revisions import RevisionRow
 from database.tables.enrollments import EnrollmentStatus
 from resolvers.accounts import Viewer
 from resolvers.commands import Act, caller, transact
@@ -79,3 +86,31 @@ async def continue_learning(
     for row in await context.reader.fetch(queries.CONTINUING, learner_ids=list(groups), limit=limit):
         groups[row.learner_id].append(row)
     return [groups[viewer.learner_id] for viewer in viewers]
+
+
+async def revision(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[RevisionRow | None]:
+    """Return the revision that each enrollment sees; None for a course without content."""
+    found = await context.reader.fetch(revision_queries.OF_ENROLLMENTS, ids=[row.id for row in enrollments])
+    rows = {row.enrollment_id: row for row in found}
+    return [rows.get(row.id) for row in enrollments]
+
+
+async def newer_revision(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[RevisionRow | None]:
+    """Return the published revision of each course where the enrollment sees an older one, or None."""
+    keys = list({row.course_id for row in enrollments})
+    found = await context.reader.fetch(revision_queries.PUBLISHED_OF_COURSES, ids=keys)
+    rows = {row.course_id: row for row in found}
+    return [_newer(row, rows.get(row.course_id)) for row in enrollments]
+
+
+def _newer(enrollment: EnrollmentRow, published: RevisionRow | None) -> RevisionRow | None:
+    if published is None or enrollment.revision_id in {None, published.id}:
+        return None
+    return published
+
+
+async def next_lesson(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[LessonRow | None]:
+    """Return the first lesson of each enrollment that is not completed, in the order of its revision, or None."""
+    found = await context.reader.fetch(lesson_queries.NEXT_OF_ENROLLMENTS, ids=[row.id for row in enrollments])
+    rows = {row.enrollment_id: row for row in found}
+    return [rows.get(row.id) for row in enrollments]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +19,12 @@ from database.tables.events import EventKind
 from resolvers.accounts import Viewer
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
-from resolvers.pages import Count, Page, page, window
+from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
 from resolvers.watching import watched
 from security.audit import Subject
 
 _SCOPE = "enrollments"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # What a list holds when no status is asked for: a course that was left is not one that is taken.
 _TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
 
@@ -141,7 +138,7 @@ async def enrollments(
     keys = list({viewer.learner_id for viewer in viewers})
     values: dict[str, Any] = {"learner_ids": keys, "statuses": list(statuses), "limit": asked.limit + 1}
     if asked.after is not None:
-        values["after_at"], values["after_id"] = _moment(asked.after[0]), asked.after[1]
+        values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
     groups: dict[int, list[EnrollmentRow]] = {key: [] for key in keys}
     for row in await context.reader.fetch(queries.page(after=asked.after is not None), **values):
         groups[row.learner_id].append(row)
@@ -150,7 +147,7 @@ async def enrollments(
             groups[viewer.learner_id],
             asked,
             scope=scope,
-            key=lambda row: (_microseconds(row.enrolled_at), row.id),
+            key=lambda row: (microseconds(row.enrolled_at), row.id),
             count=Count(_count, (viewer.learner_id, statuses)),
         )
         for viewer in viewers
@@ -262,14 +259,3 @@ def recommendation_key(text: str, path: tuple[str, ...]) -> UUID:
 
 def _no_course() -> CommandError:
     return CommandError(UserErrorCode.NOT_FOUND, "There is no such course.", ("input", "courseId"))
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + microseconds * _MICROSECOND
-    except OverflowError as error:
-        raise InvalidArgumentError("The cursor does not belong to this list and order.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -197,7 +197,7 @@ def _report(
 
 
 def _checked(event: ProgressReport, now: datetime) -> datetime:
-    """Return when an event happened, in UTC and not in the future: clocks of phones are not to be trusted.
+    """Return when an event happened, not in the future: clocks of phones are not to be trusted.
 
     Raises:
         CommandError: a value of the event cannot be used.
@@ -213,12 +213,7 @@ def _checked(event: ProgressReport, now: datetime) -> datetime:
     for field, seconds in (("positionSeconds", event.position_seconds), ("watchedSeconds", event.watched_seconds)):
         if seconds < 0:
             raise CommandError(UserErrorCode.INVALID, "Seconds cannot be negative.", (field,))
-    if event.occurred_at.tzinfo is None:
-        raise CommandError(UserErrorCode.INVALID, "The moment needs a time zone, such as `Z`.", ("occurredAt",))
-    try:
-        return min(event.occurred_at.astimezone(UTC), now)
-    except OverflowError as error:
-        raise CommandError(UserErrorCode.INVALID, "There is no such moment in UTC.", ("occurredAt",)) from error
+    return min(event.occurred_at, now)
 
 
 def _lesson_key(lesson_id: str) -> int:

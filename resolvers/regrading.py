@@ -10,15 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
 from database.queries import (
+    assessments as assessment_queries,
     attempts as queries,
     authors as author_queries,
     enrollments as enrollment_queries,
     progress as progress_queries,
 )
+from database.queries.assessments import QuestionRow
 from database.queries.attempts import StoredAttempt, StoredQuestion
 from database.tables.assessments import QuestionKind
 from database.tables.attempts import AttemptStatus
-from resolvers.answers import AnswerKey, answer_key, text
+from resolvers.answers import NewAnswerKey, answer_key, text
 from resolvers.attempts import AttemptPayload, attempt_row, lock, no_attempt
 from resolvers.closing import evaluate
 from resolvers.commands import Act, caller, transact
@@ -46,14 +48,14 @@ class CorrectAnswerKey:
     """The right key of a question, by its opaque id in any revision."""
 
     question_id: str
-    key: AnswerKey
+    key: NewAnswerKey
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectAnswerKeyPayload(Payload):
-    """The key of the question, and how many attempts are graded otherwise than before."""
+    """The question with its new key, and how many attempts are graded otherwise than before."""
 
-    question_key: int | None = None
+    question: QuestionRow | None = None
     regraded_attempts: int = 0
 
 
@@ -139,7 +141,8 @@ async def correct_answer_key(context: Context, input: CorrectAnswerKey) -> Corre
         await queries.change_key(act.connection, [copy.id for copy in copies], corrected)
         regraded = await _grade_again(act, [copy.assessment_id for copy in copies])
         act.details.update(regraded_attempts=regraded, copies=[copy.id for copy in copies])
-    return CorrectAnswerKeyPayload(question_key=key, regraded_attempts=regraded)
+    row = await context.reader.fetch_first(assessment_queries.QUESTIONS_BY_IDS, ids=[key])
+    return CorrectAnswerKeyPayload(question=row, regraded_attempts=regraded)
 
 
 async def _grade_again(act: Act, assessment_ids: list[int]) -> int:
@@ -154,7 +157,7 @@ async def _grade_again(act: Act, assessment_ids: list[int]) -> int:
         place = (attempts[-1].enrollment_id, attempts[-1].id)
 
 
-def _right(question: StoredQuestion, key: AnswerKey) -> dict[str, object]:
+def _right(question: StoredQuestion, key: NewAnswerKey) -> dict[str, object]:
     path = ("input", "key")
     try:
         corrected = answer_key(question.kind, [choice["id"] for choice in question.choices], key)
@@ -162,11 +165,13 @@ def _right(question: StoredQuestion, key: AnswerKey) -> dict[str, object]:
         raise CommandError(refused.code, refused.message, (*path, *(refused.field or ()))) from refused
     if corrected.get("texts") == []:
         # What the machine has graded would have to wait again.
-        raise CommandError(UserErrorCode.REQUIRED, "Name a text at least, or grade answers by hand.", (*path, "texts"))
+        raise CommandError(
+            UserErrorCode.REQUIRED, "Name a text at least, or grade answers by hand.", (*path, "acceptedTexts")
+        )
     return corrected
 
 
-def _fits(copy: StoredQuestion, key: AnswerKey) -> bool:
+def _fits(copy: StoredQuestion, key: NewAnswerKey) -> bool:
     try:
         answer_key(copy.kind, [choice["id"] for choice in copy.choices], key)
     except CommandError:

@@ -20,6 +20,7 @@ from schema.assessments import (
     ShortAnswerQuestion,
     SingleChoiceQuestion,
 )
+from schema.attempts import Attempt
 from schema.courses import Course, Instructor
 from schema.enrollments import Enrollment
 from schema.lessons import ArticleLesson, ExerciseLesson, VideoLesson
@@ -27,6 +28,7 @@ from schema.mutations import Mutation
 from schema.queries import Query
 from schema.revisions import CourseRevision, Module
 from schema.scalars import DATE_TIME
+from schema.subscriptions import Subscription
 from schema.topics import Topic
 
 
@@ -43,9 +45,11 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
     return ContractSchema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[
             ArticleLesson,
             Assessment,
+            Attempt,
             Course,
             CourseRevision,
             Enrollment,

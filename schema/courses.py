@@ -11,7 +11,12 @@ import strawberry
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import batch, column
-from resolvers import courses, enrollments as enrollment_resolvers, revisions as revision_resolvers
+from resolvers import (
+    attempts as attempt_resolvers,
+    courses,
+    enrollments as enrollment_resolvers,
+    revisions as revision_resolvers,
+)
 from schema.enums import describe
 from schema.inputs import given, given_tuple
 from schema.levels import CourseLevel
@@ -22,6 +27,7 @@ from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
 if TYPE_CHECKING:
+    from schema.attempts import Attempt
     from schema.enrollments import Enrollment
 
 describe(
@@ -115,6 +121,13 @@ class Course(Node):
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[CourseRevision] | None:
         """All revisions, newest first, for the authors of the course."""
+        raise NotImplementedError
+
+    @batch(attempt_resolvers.attempts_to_grade, policy=AUTHOR)
+    def attempts_to_grade(
+        self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
+    ) -> Connection[Annotated[Attempt, strawberry.lazy("schema.attempts")]] | None:
+        """Attempts that wait for an instructor, for the authors of the course; those first that wait longest."""
         raise NotImplementedError
 
     @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)

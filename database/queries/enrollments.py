@@ -172,11 +172,18 @@ CONTINUING = _continuing()
 
 def published_revision(course_id: ColumnElement[int] | int) -> ScalarSelect[int]:
     """Return the key of the published revision of a course, or null, as an expression."""
+    published = course_revisions.alias("published")
     return (
-        select(course_revisions.c.id)
-        .where(course_revisions.c.course_id == course_id, course_revisions.c.status == literal_column("'PUBLISHED'"))
+        select(published.c.id)
+        .where(published.c.course_id == course_id, published.c.status == literal_column("'PUBLISHED'"))
         .scalar_subquery()
     )
+
+
+def effective_revision() -> ColumnElement[int]:
+    """Return the revision that a row of `enrollments` sees: its own, or else the published one."""
+    published: ColumnElement[int] = published_revision(enrollments.c.course_id).correlate(enrollments)
+    return func.coalesce(enrollments.c.revision_id, published)
 
 
 async def lock_course_status(connection: AsyncConnection, course_id: int) -> str | None:

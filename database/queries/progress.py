@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from database.queries.enrollments import published_revision
+from database.queries.enrollments import effective_revision
 from database.rows import Row
 from database.statements import Statement
 from database.tables.assessments import assessments
@@ -188,7 +188,7 @@ def _locked() -> Select[Any]:
         enrollments.c.id,
         enrollments.c.learner_id,
         enrollments.c.course_id,
-        func.coalesce(enrollments.c.revision_id, published_revision(enrollments.c.course_id)),
+        effective_revision(),
         enrollments.c.status,
     ).with_for_update(of=enrollments)
 
@@ -304,13 +304,12 @@ async def recompute(connection: AsyncConnection, enrollment_ids: Sequence[int], 
 
 
 def _recompute() -> Any:
-    revision_id = func.coalesce(enrollments.c.revision_id, published_revision(enrollments.c.course_id))
     old = (
         select(
             enrollments.c.id,
             enrollments.c.progress,
             enrollments.c.status,
-            revision_id.label("revision_id"),
+            effective_revision().label("revision_id"),
         )
         .where(enrollments.c.id == any_(bindparam("enrollment_ids", type_=ARRAY(BigInteger))))
         .cte("known")

@@ -21,7 +21,7 @@ from database.tables.audit import audit_log
 from database.tables.enrollments import enrollments as enrollment_table
 from database.tables.learners import learners
 from resolvers import attempts, enrollments, regrading
-from resolvers.answers import Answer, AnswerKey
+from resolvers.answers import Answer, NewAnswerKey
 from resolvers.attempts import QuestionAnswer, StartAttempt, SubmitAttempt
 from resolvers.context import Context
 from resolvers.enrollments import Enroll
@@ -41,7 +41,7 @@ from tests.small_learning import (
 ESSAYS: list[dict[str, Any]] = [
     {"kind": "SHORT_ANSWER", "points": points, "choices": [], "answer_key": {"texts": []}} for points in (4, 6)
 ]
-FIRST_B = AnswerKey(choice_ids=("b",))
+FIRST_B = NewAnswerKey(choice_ids=("b",))
 
 
 async def submitted(context: Context, *answers: QuestionAnswer) -> AttemptRow:
@@ -63,7 +63,7 @@ async def graded(
     return row
 
 
-async def corrected(context: Context, key: AnswerKey, question: int = 1, revision: int = 1) -> int:
+async def corrected(context: Context, key: NewAnswerKey, question: int = 1, revision: int = 1) -> int:
     """Put the key of a question right and return how many attempts are graded otherwise."""
     given = CorrectAnswerKey(question_id(question, revision), key)
     return (await regrading.correct_answer_key(context, given)).regraded_attempts
@@ -212,12 +212,12 @@ async def test_key_may_take_points_back_but_a_completed_course_stays_completed(
     assert (7.0, True) == (row.score, row.passed)
     async with pupil.database.transaction() as connection:
         await connection.execute(enrollment_table.update().values(status="COMPLETED", completed_at=pupil.clock()))
-    assert 1 == await corrected(teacher, AnswerKey(choice_ids=("c", "d")), question=2)
+    assert 1 == await corrected(teacher, NewAnswerKey(choice_ids=("c", "d")), question=2)
     (enrollment,) = await enrollments.by_ids(pupil, [row.enrollment_id])
     assert enrollment is not None
     assert ("COMPLETED", 0.0) == (enrollment.status, enrollment.progress)
     await graded(teacher, row, 4, 4)
-    assert 0 == await corrected(teacher, AnswerKey(texts=("Mass",)), question=4)
+    assert 0 == await corrected(teacher, NewAnswerKey(texts=("Mass",)), question=4)
     (again,) = await attempts.by_ids(pupil, [row.id])
     assert again is not None
     assert 4.0 == again.score
@@ -232,7 +232,7 @@ async def test_nobody_is_left_with_the_wrong_key(pupil: Context, teacher: Contex
         given = SubmitAttempt(encode_id("Attempt", started.id), (answer,))
         both: list[Any] = [
             attempts.submit_attempt(another(strangers, pupil), given),
-            corrected(another(strangers, teacher), AnswerKey(choice_ids=(right,))),
+            corrected(another(strangers, teacher), NewAnswerKey(choice_ids=(right,))),
         ]
         await asyncio.gather(*(both if turn % 2 else both[::-1]))
         (row,) = await attempts.by_ids(pupil, [started.id])
@@ -245,7 +245,7 @@ async def test_keys_at_once_agree_with_the_grades(pupil: Context, teacher: Conte
     row = await submitted(pupil, QuestionAnswer(question_id(1), Answer(choice_ids=("b",))))
     wanted = ("b", "c", "b", "d")
     await asyncio.gather(
-        *(corrected(another(strangers, teacher), AnswerKey(choice_ids=(choice,))) for choice in wanted)
+        *(corrected(another(strangers, teacher), NewAnswerKey(choice_ids=(choice,))) for choice in wanted)
     )
     async with pupil.database.transaction() as connection:
         key = (await connection.execute(select(questions.c.answer_key).where(questions.c.id == 11))).scalar_one()
@@ -257,11 +257,11 @@ async def test_keys_at_once_agree_with_the_grades(pupil: Context, teacher: Conte
 async def test_what_is_no_key(pupil: Context, teacher: Context) -> None:
     """A key of another kind, of unknown choices or of no text is refused with its path; strangers find no question."""
     path = ("input", "key")
-    assert (UserErrorCode.INVALID, (*path, "number")) == await refused(corrected(teacher, AnswerKey(number=1.0)))
-    unknown = AnswerKey(choice_ids=("z",))
+    assert (UserErrorCode.INVALID, (*path, "number")) == await refused(corrected(teacher, NewAnswerKey(number=1.0)))
+    unknown = NewAnswerKey(choice_ids=("z",))
     assert (UserErrorCode.INVALID, (*path, "choiceIds")) == await refused(corrected(teacher, unknown))
-    empty = corrected(teacher, AnswerKey(texts=()), question=4)
-    assert (UserErrorCode.REQUIRED, (*path, "texts")) == await refused(empty)
+    empty = corrected(teacher, NewAnswerKey(texts=()), question=4)
+    assert (UserErrorCode.REQUIRED, (*path, "acceptedTexts")) == await refused(empty)
     where = ("input", "questionId")
     assert (UserErrorCode.NOT_FOUND, where) == await refused(corrected(pupil, FIRST_B))
     for key in ("nonsense", encode_id("Question", 999)):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.errors import CommandError, UserErrorCode
-from resolvers.answers import LONGEST_TEXT, Answer, AnswerKey, answer_key, response
+from resolvers.answers import LONGEST_TEXT, Answer, NewAnswerKey, answer_key, response
 
 OFFERED = ("a", "b", "c")
 
@@ -55,14 +55,14 @@ def test_answer_that_does_not_fit_is_refused(kind: str, answer: Answer, code: Us
 @pytest.mark.parametrize(
     ("kind", "key", "stored"),
     [
-        ("SINGLE_CHOICE", AnswerKey(choice_ids=("b",)), {"choices": ["b"]}),
-        ("MULTIPLE_CHOICE", AnswerKey(choice_ids=()), {"choices": []}),
-        ("NUMERIC", AnswerKey(number=3.0), {"number": 3.0, "tolerance": 0.0}),
-        ("NUMERIC", AnswerKey(number=3.0, tolerance=0.5), {"number": 3.0, "tolerance": 0.5}),
-        ("SHORT_ANSWER", AnswerKey(texts=("Force",)), {"texts": ["Force"]}),
+        ("SINGLE_CHOICE", NewAnswerKey(choice_ids=("b",)), {"choices": ["b"]}),
+        ("MULTIPLE_CHOICE", NewAnswerKey(choice_ids=()), {"choices": []}),
+        ("NUMERIC", NewAnswerKey(number=3.0), {"number": 3.0, "tolerance": 0.0}),
+        ("NUMERIC", NewAnswerKey(number=3.0, tolerance=0.5), {"number": 3.0, "tolerance": 0.5}),
+        ("SHORT_ANSWER", NewAnswerKey(texts=("Force",)), {"texts": ["Force"]}),
     ],
 )
-def test_key_that_fits_is_stored(kind: str, key: AnswerKey, stored: dict[str, Any]) -> None:
+def test_key_that_fits_is_stored(kind: str, key: NewAnswerKey, stored: dict[str, Any]) -> None:
     """Each kind of question has its key; several choices may have nothing right."""
     assert stored == answer_key(kind, OFFERED, key)
 
@@ -70,18 +70,18 @@ def test_key_that_fits_is_stored(kind: str, key: AnswerKey, stored: dict[str, An
 @pytest.mark.parametrize(
     ("kind", "key", "code", "field"),
     [
-        ("NUMERIC", AnswerKey(texts=("3",)), UserErrorCode.INVALID, ("texts",)),
-        ("SHORT_ANSWER", AnswerKey(choice_ids=("a",)), UserErrorCode.INVALID, ("choiceIds",)),
-        ("SINGLE_CHOICE", AnswerKey(choice_ids=()), UserErrorCode.REQUIRED, ("choiceIds",)),
-        ("MULTIPLE_CHOICE", AnswerKey(choice_ids=("x",)), UserErrorCode.INVALID, ("choiceIds",)),
-        ("NUMERIC", AnswerKey(number=1.0, tolerance=-1.0), UserErrorCode.INVALID, ("number",)),
-        ("NUMERIC", AnswerKey(number=1.0, tolerance=float("inf")), UserErrorCode.INVALID, ("number",)),
-        ("SHORT_ANSWER", AnswerKey(texts=("a",) * 101), UserErrorCode.TOO_MANY, ("texts",)),
-        ("SHORT_ANSWER", AnswerKey(texts=("a", "b\0")), UserErrorCode.INVALID, ("texts", "1")),
+        ("NUMERIC", NewAnswerKey(texts=("3",)), UserErrorCode.INVALID, ("acceptedTexts",)),
+        ("SHORT_ANSWER", NewAnswerKey(choice_ids=("a",)), UserErrorCode.INVALID, ("choiceIds",)),
+        ("SINGLE_CHOICE", NewAnswerKey(choice_ids=()), UserErrorCode.REQUIRED, ("choiceIds",)),
+        ("MULTIPLE_CHOICE", NewAnswerKey(choice_ids=("x",)), UserErrorCode.INVALID, ("choiceIds",)),
+        ("NUMERIC", NewAnswerKey(number=1.0, tolerance=-1.0), UserErrorCode.INVALID, ("number",)),
+        ("NUMERIC", NewAnswerKey(number=1.0, tolerance=float("inf")), UserErrorCode.INVALID, ("number",)),
+        ("SHORT_ANSWER", NewAnswerKey(texts=("a",) * 101), UserErrorCode.TOO_MANY, ("acceptedTexts",)),
+        ("SHORT_ANSWER", NewAnswerKey(texts=("a", "b\0")), UserErrorCode.INVALID, ("acceptedTexts", "1")),
     ],
 )
 def test_key_that_does_not_fit_is_refused(
-    kind: str, key: AnswerKey, code: UserErrorCode, field: tuple[str, ...]
+    kind: str, key: NewAnswerKey, code: UserErrorCode, field: tuple[str, ...]
 ) -> None:
     """The refusal names the field of the key that is wrong."""
     with pytest.raises(CommandError) as refused:
