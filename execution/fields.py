@@ -196,7 +196,7 @@ def command(resolver: Command, *, policy: Policy, refusal: Refusal) -> Callable[
 
 
 def subscription(resolver: Stream, *, policy: Policy) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a subscription: `resolver(context, **arguments)` is an async generator of its values.
+    """Declare a subscription: `resolver(context, **arguments)` returns an async generator of its values.
 
     Args:
         resolver: raises a `ClientError` at its first value when the caller may not have it, and later when they

@@ -289,8 +289,10 @@ async def viewer_attempts(context: Context, assessments: Sequence[Any]) -> list[
     return [groups[row.id] for row in assessments]
 
 
-async def attempt_graded(context: Context, *, attempt_id: str) -> AsyncGenerator[AttemptRow, None]:
-    """Yield an attempt of the caller's own: at once, and whenever it is graded.
+def attempt_graded(context: Context, *, attempt_id: str) -> AsyncGenerator[AttemptRow, None]:
+    """Return the stream of an attempt of the caller's own: at once, and whenever it is graded.
+
+    At its first value, or later, it raises what `watched` raises, and besides:
 
     Raises:
         ForbiddenError: there is no such attempt of the caller's own.
@@ -304,8 +306,7 @@ async def attempt_graded(context: Context, *, attempt_id: str) -> AsyncGenerator
             raise ForbiddenError("There is no attempt of yours with this id.")
         return row
 
-    async for value in watched(context, attempt_topic(key or 0), read):
-        yield value
+    return watched(context, attempt_topic(key or 0), read)
 
 
 async def assessment(context: Context, attempts: Sequence[AttemptRow]) -> list[AssessmentRow]:

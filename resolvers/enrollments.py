@@ -168,8 +168,10 @@ async def viewer_enrollment(context: Context, courses: Sequence[CourseRow]) -> l
     return await _in_courses(context, context.identity.learner_id, [row.id for row in courses])
 
 
-async def enrollment_progress(context: Context, *, enrollment_id: str) -> AsyncGenerator[EnrollmentRow, None]:
-    """Yield an enrollment of the caller's own: at once, and whenever its progress or status changes.
+def enrollment_progress(context: Context, *, enrollment_id: str) -> AsyncGenerator[EnrollmentRow, None]:
+    """Return the stream of an enrollment of the caller's own: at once, and whenever its progress or status changes.
+
+    At its first value, or later, it raises what `watched` raises, and besides:
 
     Raises:
         ForbiddenError: there is no such enrollment of the caller's own.
@@ -182,8 +184,7 @@ async def enrollment_progress(context: Context, *, enrollment_id: str) -> AsyncG
             raise ForbiddenError("There is no enrollment of yours with this id.")
         return row
 
-    async for value in watched(context, enrollment_topic(key or 0), read):
-        yield value
+    return watched(context, enrollment_topic(key or 0), read)
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[EnrollmentRow | None]:
