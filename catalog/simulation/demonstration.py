@@ -10,11 +10,14 @@ import numpy as np
 from catalog.importing import SIMULATED, load_courses, load_enrollments, record_import, transaction
 from catalog.problems import Parsed
 from catalog.records import EnrollmentRecord
+from catalog.simulation.contents import simulate_modules
 from catalog.simulation.courses import SimulatedCourse, simulate_courses
 from catalog.simulation.learners import learner_key, simulate_enrollments
+from catalog.simulation.loading import load_contents
 from core.clock import Clock
 from core.errors import InputError
 from database.queries import course_imports, imports
+from database.queries.contents import learn_published_revisions
 from database.session import Database
 
 PLATFORM_NAME = "Waymark demonstration (simulated)"
@@ -98,6 +101,9 @@ async def fill_demonstration(database: Database, clock: Clock, learners: int = L
         taken = await load_enrollments(
             connection, (Parsed(enrollment) for enrollment in simulated.history), source=SIMULATED, now=now
         )
+        contents = {course.record.source_id: simulate_modules(course.record) for course in simulated.courses}
+        await load_contents(connection, contents, source=SIMULATED, now=now)
+        await learn_published_revisions(connection)
         await imports.label_simulated(connection, PLATFORM_NAME)
         counts: dict[str, int | str] = {
             "courses": added.new,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -16,34 +15,20 @@ from app.wiring import Platform
 from core.clock import ManualClock
 from core.ids import encode_id
 from core.settings import Settings
-from database.session import Database, Reader
+from database.session import Database
 from serving.recommender import Recommender
 from tests.contract.conftest import GraphQLClient
+from tests.contract.counting import CountingDatabase
 
 CARD = (
     "id slug title level topics { name parent { name } } skills prerequisites { title } viewerEnrollment { progress }"
 )
 
 
-class CountingDatabase(Database):
-    """A database that remembers how many statements each reader executed."""
-
-    counts: list[int]
-
-    @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
-        """Lease a reader and count."""
-        async with super().reader() as reader:
-            yield reader
-            self.counts.append(reader.statements)
-
-
 @pytest.fixture
 def counting(catalog: Database) -> CountingDatabase:
     """The small catalog, counted."""
-    counting = CountingDatabase(catalog._pool, catalog._engine, catalog._patience)
-    counting.counts = []
-    return counting
+    return CountingDatabase(catalog)
 
 
 @pytest_asyncio.fixture

@@ -30,6 +30,17 @@ async def test_empty_platform_is_filled_and_labelled(database: Database, clock: 
             )
         )
         assert (filled.enrollments,) * 3 + (72, 240, 1) == tuple(counted.one())
+        contents = await connection.execute(
+            text(
+                "SELECT (SELECT count(*) FROM course_revisions WHERE status = 'PUBLISHED'), "
+                "(SELECT count(*) FROM modules), "
+                "(SELECT count(*) FROM lessons), (SELECT count(*) FROM assessments), (SELECT count(*) FROM questions), "
+                "(SELECT count(*) FROM enrollments WHERE revision_id IS NULL)"
+            )
+        )
+        revisions, modules, lessons, assessments, questions, unrevised = contents.one()
+        assert (399, 3 * modules, modules, 4 * modules, 0) == (revisions, lessons, assessments, questions, unrevised)
+        assert modules >= 2 * revisions
         unlabelled = text(
             "SELECT count(*) FROM courses WHERE source <> 'simulated' OR summary NOT LIKE '%simulated%' "
             "OR published_at > :now"

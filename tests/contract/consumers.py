@@ -1,0 +1,48 @@
+"""The operations of the apps that are out there, each with variables that find something on the seeded server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from core.ids import encode_id
+
+FOLDER = Path(__file__).parent / "operations"
+COURSE = encode_id("Course", 1)
+RECOMMENDATION = encode_id("Recommendation", str(UUID(int=7)))
+
+# By consumer and operation; what is not here takes no variables. The learner takes course 1, which has content.
+VARIABLES: dict[str, dict[str, Any]] = {
+    "mobile-1/CourseDetail": {"slug": "course-1"},
+    "mobile-1/Enroll": {"courseId": encode_id("Course", 3), "recommendationId": RECOMMENDATION},
+    "mobile-1/MyCourses": {"first": 10},
+    "mobile-1/Nodes": {"ids": [COURSE, encode_id("Topic", 1), encode_id("Enrollment", 1), encode_id("Course", 999)]},
+    "mobile-1/Refresh": {"refreshToken": "$refreshToken"},
+    "mobile-1/Search": {"query": "gardening"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerOperation:
+    """An operation that some build of an app sends.
+
+    Attributes:
+        name: consumer and operation, such as `mobile-1/Home`.
+        text: the document.
+        variables: that it is sent with; `$name` stands for a value of the session.
+    """
+
+    name: str
+    text: str
+    variables: dict[str, Any]
+
+
+def consumer_operations() -> list[ConsumerOperation]:
+    """Return all operations, by name."""
+    found = []
+    for path in sorted(FOLDER.glob("*/*.graphql")):
+        name = f"{path.parent.name}/{path.stem}"
+        found.append(ConsumerOperation(name, path.read_text(encoding="utf-8"), VARIABLES.get(name, {})))
+    return found
