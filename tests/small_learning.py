@@ -7,13 +7,14 @@ has lesson 4 besides. Rows of a revision are numbered `10 * revision + n`, and c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import pytest_asyncio
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from core.clock import ManualClock
 from core.ids import encode_id
@@ -161,6 +162,14 @@ async def teacher(catalog: Database, strangers: Contexts) -> Context:
             update(instructors).where(instructors.c.id == 1).values(account_id=identity.account_id)
         )
     return context
+
+
+async def warm(database: Database) -> None:
+    """Open all connections that commands share, so that commands at once truly are, and not one a connection."""
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            connection = await stack.enter_async_context(database.transaction())
+            await connection.execute(text("SELECT 1"))
 
 
 def another(strangers: Contexts, context: Context) -> Context:

@@ -35,6 +35,7 @@ from tests.small_learning import (
     lineage,
     question_id,
     told,
+    warm,
 )
 
 RIGHT = (
@@ -148,6 +149,7 @@ async def test_what_is_saved_replaces_what_was(pupil: Context) -> None:
 
 async def test_two_tabs_that_start_get_the_same_attempt(pupil: Context, strangers: Contexts) -> None:
     """Of six requests at once, one starts it; one audit row tells of each."""
+    await warm(pupil.database)
     rows = await asyncio.gather(*(started(another(strangers, pupil)) for _ in range(6)))
     assert 1 == len({row.id for row in rows})
     assert [1] == [row.number for row in rows[:1]]
@@ -156,6 +158,7 @@ async def test_two_tabs_that_start_get_the_same_attempt(pupil: Context, stranger
 async def test_two_tabs_that_submit_are_graded_once(pupil: Context, strangers: Contexts) -> None:
     """One of them grades; the others are told, with the graded attempt beside the error, and change nothing."""
     attempt = await started(pupil)
+    await warm(pupil.database)
     tabs = [another(strangers, pupil) for _ in range(5)]
     answers = [RIGHT if place % 2 else HALF for place in range(5)]
     payloads = await asyncio.gather(*(submit(tab, attempt, *given) for tab, given in zip(tabs, answers, strict=True)))
@@ -169,6 +172,7 @@ async def test_two_tabs_that_submit_are_graded_once(pupil: Context, strangers: C
 async def test_saving_and_submitting_at_once(pupil: Context, strangers: Contexts) -> None:
     """Whatever was saved before the submission counts, and what comes later is told that it is late."""
     attempt = await started(pupil)
+    await warm(pupil.database)
     payloads = await asyncio.gather(
         *(save(another(strangers, pupil), attempt, answer) for answer in RIGHT),
         submit(another(strangers, pupil), attempt),

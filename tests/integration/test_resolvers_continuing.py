@@ -26,7 +26,7 @@ from resolvers.enrollments import Enroll, Unenroll
 from resolvers.progress import ProgressReport, RecordProgress
 from tests.conftest import NOW
 from tests.small_accounts import Contexts, trail
-from tests.small_learning import COURSE, COURSE_ID, add_revision, another, lesson_id, lineage, told
+from tests.small_learning import COURSE, COURSE_ID, add_revision, another, lesson_id, lineage, told, warm
 
 
 async def mine(context: Context) -> EnrollmentRow:
@@ -108,6 +108,7 @@ async def test_moving_and_reporting_at_once_lose_nothing(
     """Whichever comes first, progress is that of the new revision with everything that was reported."""
     await add_revision(pupil.database, 2, at=clock())
     key = MoveToLatestRevision(encode_id("Enrollment", (await mine(pupil)).id))
+    await warm(pupil.database)
     await asyncio.gather(
         complete(another(strangers, pupil), 1),
         continuing.move_to_latest_revision(another(strangers, pupil), key),

@@ -23,7 +23,7 @@ from resolvers.enrollments import Enroll, Unenroll
 from resolvers.progress import ProgressReport, RecordProgress, RecordProgressPayload
 from tests.conftest import NOW
 from tests.small_accounts import Contexts, trail
-from tests.small_learning import COURSE_ID, add_revision, another, lesson_id, lineage, told
+from tests.small_learning import COURSE_ID, add_revision, another, lesson_id, lineage, told, warm
 
 HOUR = timedelta(hours=1)
 
@@ -77,6 +77,7 @@ async def test_same_report_counts_once(pupil: Context) -> None:
 
 async def test_same_report_at_two_servers_counts_once(pupil: Context, strangers: Contexts) -> None:
     """The primary key decides: of six requests at once, one is told that it recorded, whatever the order inside."""
+    await warm(pupil.database)
     contexts = [another(strangers, pupil) for _ in range(6)]
     batch = [report(name, lesson, completed=True) for name, lesson in (("a", 1), ("b", 2), ("c", 3))]
     payloads = await asyncio.gather(
@@ -194,13 +195,17 @@ async def test_too_many_reports_are_refused_whole(pupil: Context) -> None:
 
 async def test_reports_at_once_lose_no_progress(pupil: Context, strangers: Contexts) -> None:
     """Each lesson is reported by a request of its own; the enrollment counts them all."""
+    await warm(pupil.database)
     contexts = [another(strangers, pupil) for _ in range(3)]
-    payloads = await asyncio.gather(
-        *(send(one, report(str(lesson), lesson, completed=True)) for lesson, one in enumerate(contexts, start=1))
-    )
-    assert 0.75 == max(payload.enrollments[0].progress for payload in payloads)
-    async with pupil.database.transaction() as connection:
-        assert 0.75 == (await connection.execute(select(enrollment_table.c.progress))).scalar_one()
+    for _ in range(4):
+        payloads = await asyncio.gather(
+            *(send(one, report(str(lesson), lesson, completed=True)) for lesson, one in enumerate(contexts, start=1))
+        )
+        assert 0.75 == max(payload.enrollments[0].progress for payload in payloads)
+        async with pupil.database.transaction() as connection:
+            assert 0.75 == (await connection.execute(select(enrollment_table.c.progress))).scalar_one()
+            await connection.execute(text("TRUNCATE lesson_progress, progress_reports"))
+            await connection.execute(enrollment_table.update().values(progress=0.0))
 
 
 async def test_course_is_completed_once(pupil: Context, strangers: Contexts) -> None:
@@ -208,6 +213,7 @@ async def test_course_is_completed_once(pupil: Context, strangers: Contexts) -> 
     async with pupil.database.transaction() as connection:
         await connection.execute(text("TRUNCATE assessments CASCADE"))
     await send(pupil, report("a", 1, completed=True), report("b", 2, completed=True))
+    await warm(pupil.database)
     contexts = [another(strangers, pupil) for _ in range(4)]
     payloads = await asyncio.gather(
         *(send(one, report(f"last-{place}", 3, completed=True)) for place, one in enumerate(contexts))

@@ -36,6 +36,7 @@ from tests.small_learning import (
     lineage,
     question_id,
     told,
+    warm,
 )
 
 ESSAYS: list[dict[str, Any]] = [
@@ -119,6 +120,7 @@ async def test_grade_by_hand_can_be_changed(essayist: Context, teacher: Context)
 async def test_two_instructors_grade_at_once(essayist: Context, teacher: Context, strangers: Contexts) -> None:
     """The attempt is graded once, when both are done, and loses the points of neither."""
     attempt = await submitted(essayist, *ESSAY)
+    await warm(essayist.database)
     await asyncio.gather(
         graded(another(strangers, teacher), attempt, 1, 2), graded(another(strangers, teacher), attempt, 2, 3)
     )
@@ -225,6 +227,7 @@ async def test_key_may_take_points_back_but_a_completed_course_stays_completed(
 
 async def test_nobody_is_left_with_the_wrong_key(pupil: Context, teacher: Context, strangers: Contexts) -> None:
     """Whether an attempt is submitted before or after the key is put right, it is graded by the right one."""
+    await warm(pupil.database)
     for turn, right in enumerate(("b", "a", "b", "a", "b", "a")):
         started = (await attempts.start_attempt(pupil, StartAttempt(assessment_id()))).attempt
         assert started is not None
@@ -244,6 +247,7 @@ async def test_keys_at_once_agree_with_the_grades(pupil: Context, teacher: Conte
     """Of two corrections at once the later one holds, for the key and for every grade."""
     row = await submitted(pupil, QuestionAnswer(question_id(1), Answer(choice_ids=("b",))))
     wanted = ("b", "c", "b", "d")
+    await warm(pupil.database)
     await asyncio.gather(
         *(corrected(another(strangers, teacher), NewAnswerKey(choice_ids=(choice,))) for choice in wanted)
     )
