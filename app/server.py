@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from app.asgi import build_app
 from app.wiring import Platform
+from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
 from database.notifications import Notifications, listening
@@ -88,6 +89,7 @@ async def services(parts: Platform, recommender: Recommender, notifications: Not
         tokens=Tokens(ring, security, parts.clock),
         recommender=recommender,
         notifications=notifications or Notifications(),
+        standards=Standards.of(parts.settings.quality.blocking),
     )
 
 

@@ -6,6 +6,7 @@ broken file, a full disk, Ctrl-C, a kill) leaves the database as it was. Doing i
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, nullcontext
@@ -20,14 +21,14 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog.importers import enrollments as enrollment_files, udemy
+from catalog.importers import enrollments as enrollment_files
 from catalog.importers.files import Progress, SourceFile, SourceRow, open_source
-from catalog.languages import UNKNOWN_LANGUAGE
-from catalog.levels import UNKNOWN_LEVEL
+from catalog.judging import course_format, judged
 from catalog.problems import Parsed, Problem, Severity, rejected
+from catalog.quality import Standards
 from catalog.records import CourseRecord, EnrollmentRecord
 from catalog.reports import ImportSummary, ReportFile
-from catalog.taxonomy import TopicPath
+from catalog.taxonomy import Taxonomy, TopicPath, curated, labels
 from core.clock import Clock
 from core.errors import InputError, RowError, UnavailableError
 from database.queries import audit, course_imports, enrollment_imports, imports
@@ -36,30 +37,11 @@ from database.session import Database
 RecordT = TypeVar("RecordT")
 
 SIMULATED = "simulated"
+_NAMES_ARE_IN = "en"
 _BATCH = 5_000
 _SHOWN = 5
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _DISK_FULL = "53100"
-
-
-@dataclass(frozen=True, slots=True)
-class CourseFormat:
-    """How one kind of file becomes course records.
-
-    Attributes:
-        source: what its courses' source is called unless told otherwise.
-        columns: what its header must name.
-        parse: returns the course of one row, or its rejection.
-    """
-
-    source: str
-    columns: tuple[str, ...]
-    parse: Callable[[SourceRow], Parsed[CourseRecord]]
-
-
-def course_formats() -> dict[str, CourseFormat]:
-    """Return the formats of course files, by name."""
-    return {"udemy": CourseFormat(udemy.SOURCE, udemy.COLUMNS, udemy.parse)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +64,8 @@ async def import_courses(
     source: str | None = None,
     report: Path | None = None,
     strict: bool = False,
+    taxonomy: Taxonomy | None = None,
+    standards: Standards | None = None,
     progress: Progress | None = None,
 ) -> ImportSummary:
     """Load a file of courses.
@@ -90,26 +74,28 @@ async def import_courses(
         database: where to.
         clock: the moment of the import.
         path: the file, plain or packed with gzip.
-        format_name: one of `course_formats`.
+        format_name: one of `catalog.judging.course_formats`.
         source: name of where the courses come from; that of the format when not given.
         report: where to write what is wrong, row by row.
         strict: refuse the whole file when any row is rejected.
+        taxonomy: what tags are mapped to; the curated one when not given.
+        standards: how strict the rules of quality are; the documented severities when not given.
         progress: is told how far the file was read.
 
     Raises:
         InputError: the file, the report or the platform cannot be used; nothing was changed.
         UnavailableError: PostgreSQL failed; nothing was changed.
     """
-    formats = course_formats()
-    if format_name not in formats:
-        raise InputError(f"There is no format {format_name!r}; formats are {', '.join(formats)}.")
-    chosen = formats[format_name]
+    chosen = course_format(format_name)
     source = _checked(source or chosen.source)
     now = clock()
     with open_source(path, chosen.columns, progress) as file:
         ending = _Ending("catalog.import", "courses", source, now, file, report, strict=strict)
         async with transaction(database) as connection:
-            loaded = await load_courses(connection, _parsed(file, chosen.parse), source=source, now=now)
+            courses = (
+                course.parsed for course in judged(file.rows(), chosen, taxonomy or curated(), standards or Standards())
+            )
+            loaded = await load_courses(connection, courses, source=source, now=now)
             return await _finish(connection, loaded, ending)
 
 
@@ -164,7 +150,10 @@ async def transaction(database: Database) -> AsyncIterator[AsyncConnection]:
 async def load_courses(
     connection: AsyncConnection, courses: Iterable[Parsed[CourseRecord]], *, source: str, now: datetime
 ) -> Loaded:
-    """Load courses in the transaction of an import; problems are added to its list."""
+    """Load courses in the transaction of an import; problems are added to its list.
+
+    No two of them may have the same id or the same slug: `judged` sees to that.
+    """
     await course_imports.prepare_courses(connection)
     topics: dict[str, TopicPath] = {}
     read = 0
@@ -259,21 +248,24 @@ def _course_row(course: CourseRecord) -> tuple[Any, ...]:
         course.slug,
         course.title,
         course.summary,
-        (course.level or UNKNOWN_LEVEL).value,
-        course.language or UNKNOWN_LANGUAGE,
+        course.description,
+        course.level.value,
+        course.language,
         course.duration_minutes,
         course.published_at,
         [topic.slug for topic in course.topics],
-        list(course.skills),
+        None if course.skills is None else list(course.skills),
         None if course.instructors is None else list(dict.fromkeys(course.instructors)),
         # PostgreSQL compares them in this order when it looks for changes.
         None if prerequisites is None else sorted(set(prerequisites)),
     )
 
 
-def _topic_row(topic: TopicPath) -> tuple[str, str, str | None]:
+def _topic_row(topic: TopicPath) -> tuple[str, str, str | None, str]:
+    """Return a topic in the order of `TOPIC_COLUMNS`; its name is English, so that is no label besides."""
     parent = topic.parent
-    return topic.slug, topic.names[-1], None if parent is None else parent.slug
+    others = {language: label for language, label in labels(topic.slug).items() if language != _NAMES_ARE_IN}
+    return topic.slug, topic.names[-1], None if parent is None else parent.slug, json.dumps(others)
 
 
 def _upwards(topic: TopicPath) -> Iterator[TopicPath]:
@@ -332,9 +324,8 @@ def _refuse(summary: ImportSummary, ending: _Ending) -> None:
         return
     which = "every row" if everything else f"{summary.rejected} of {summary.read} rows"
     where = "" if ending.report is None else f" The report is {ending.report}."
-    raise InputError(
-        f"{ending.file.path} was not imported: {which} would be rejected. First: {summary.rejections[0]}.{where}"
-    )
+    first = str(summary.rejections[0]).rstrip(".")
+    raise InputError(f"{ending.file.path} was not imported: {which} would be rejected. First: {first}.{where}")
 
 
 async def _report(connection: AsyncConnection, path: Path | None) -> tuple[Problem, ...]:

@@ -44,6 +44,20 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
         "ukrainian": "uk",
         "urdu": "ur",
         "vietnamese": "vi",
+        # What languages call themselves.
+        "deutsch": "de",
+        "español": "es",
+        "français": "fr",
+        "italiano": "it",
+        "português": "pt",
+        "türkçe": "tr",
+        "русский": "ru",
+        "اللغة العربية": "ar",
+        "עברית": "he",
+        "हिन्दी": "hi",
+        "中文": "zh",
+        "日本語": "ja",
+        "한국어": "ko",
     }
 )
 

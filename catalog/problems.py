@@ -14,10 +14,11 @@ _LONGEST_EXCERPT = 40
 
 
 class Severity(StrEnum):
-    """Whether a row with the problem still loads."""
+    """Whether a row with the problem still loads: all but rejected ones do."""
 
     REJECTED = "rejected"
     WARNING = "warning"
+    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Parsed(Generic[RecordT]):
 
     Attributes:
         record: the record to load; None when the row is rejected.
-        problems: a rejection, or any number of warnings.
+        problems: a rejection, or any number of warnings and remarks.
     """
 
     record: RecordT | None

@@ -19,32 +19,36 @@ class CourseRecord:
         source_id: the course's key in its source.
         slug: name in addresses.
         title: name for people.
-        level: None when it is empty or not in the table.
-        language: BCP 47 tag, lower case; None when it is empty or not in the table.
+        level: how much it expects.
+        language: BCP 47 tag, lower case; `und` when the source has it and it is not in the table.
         topics: most specific first; their parents are implied.
         skills: most important first.
         instructors: display names, in order.
         prerequisites: `source_id` of other courses of the same source.
         summary: one or two sentences.
+        description: what the course is about, at length.
         duration_minutes: length of the course.
+        lesson_count: how many lessons it has; judged and not loaded.
         published_at: when it was published, as far as the source knows.
-        unmapped: texts, by column, that a table had no entry for.
+        unmapped: texts, by field, that a table had no entry for.
     """
 
     line: int
     source_id: str
     slug: str
     title: str
-    level: CourseLevel | None
+    level: CourseLevel
     language: str | None
     topics: tuple[TopicPath, ...]
-    skills: tuple[str, ...]
+    skills: tuple[str, ...] | None
     instructors: tuple[str, ...] | None = None
     prerequisites: tuple[str, ...] | None = None
     summary: str | None = None
+    description: str | None = None
     duration_minutes: int | None = None
+    lesson_count: int | None = None
     published_at: datetime | None = None
-    unmapped: Mapping[str, str] = field(default_factory=dict)
+    unmapped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

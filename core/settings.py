@@ -66,6 +66,14 @@ class RankingSettings(Part):
     )
 
 
+class QualitySettings(Part):
+    """How strict the rules of metadata quality are."""
+
+    blocking: str | None = Field(
+        default=None, description="Rules that refuse publication instead of warning, by name, separated by commas."
+    )
+
+
 class TelemetrySettings(Part):
     """OpenTelemetry: off unless asked for."""
 
@@ -91,4 +99,5 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     security: SecuritySettings = SecuritySettings()
     ranking: RankingSettings = RankingSettings()
+    quality: QualitySettings = QualitySettings()
     telemetry: TelemetrySettings = TelemetrySettings()

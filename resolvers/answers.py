@@ -93,8 +93,8 @@ def answer_key(kind: str, choice_ids: Collection[str], key: NewAnswerKey) -> dic
         raise CommandError(UserErrorCode.INVALID, f"The key of this question has `{wanted}`.", (name,))
     if key.choice_ids is not None:
         choices = _choices(kind, choice_ids, key.choice_ids)
-        if kind == QuestionKind.SINGLE_CHOICE and not choices:
-            raise CommandError(UserErrorCode.REQUIRED, "One choice has to be right.", ("choiceIds",))
+        if not choices:
+            raise CommandError(UserErrorCode.REQUIRED, "At least one choice must be right.", ("choiceIds",))
         return {"choices": choices}
     if key.number is not None:
         tolerance = key.tolerance or 0.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from catalog.quality import Standards
 from core.clock import Clock
 from database.notifications import Notifications
 from database.session import Database, Reader
@@ -36,6 +37,7 @@ class Services:
     tokens: Tokens
     recommender: Recommender
     notifications: Notifications = field(default_factory=Notifications)
+    standards: Standards = field(default_factory=Standards)
 
 
 @dataclass(slots=True)

@@ -116,7 +116,7 @@ async def correct_answer_key(context: Context, input: CorrectAnswerKey) -> Corre
     A copy that offers other choices, or is of another kind, keeps its key.
 
     Raises:
-        CommandError: NOT_FOUND, FORBIDDEN for a course of others, or what is wrong with the key.
+        CommandError: NOT_FOUND, also for a course of others, or what is wrong with the key.
     """
     identity = caller(context)
     key = decode_key(input.question_id, "Question")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from database.tables.accounts import Role
+from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
 from resolvers import (
@@ -14,7 +15,9 @@ from resolvers import (
     continuing,
     enrollments as enrollment_resolvers,
     preferences as preference_resolvers,
+    studio as studio_resolvers,
 )
+from schema.courses import Course
 from schema.enrollments import Enrollment
 from schema.enums import describe
 from schema.nodes import Node, global_id
@@ -67,6 +70,18 @@ class Viewer(Node):
         ] = strawberry.UNSET,
     ) -> list[Enrollment]:
         """The courses that they take, those first that they were active in last."""
+        raise NotImplementedError
+
+    @batch(studio_resolvers.authored_courses, policy=SIGNED_IN)
+    def authored_courses(
+        self,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        status: Annotated[
+            CourseStatus | None, strawberry.argument(description="Only these; all when nothing is said.")
+        ] = strawberry.UNSET,
+    ) -> Connection[Course]:
+        """The courses that they have written, drafts included, newest first."""
         raise NotImplementedError
 
     @classmethod

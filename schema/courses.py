@@ -15,6 +15,7 @@ from resolvers import (
     attempts as attempt_resolvers,
     courses,
     enrollments as enrollment_resolvers,
+    quality as quality_resolvers,
     revisions as revision_resolvers,
 )
 from schema.enums import describe
@@ -23,6 +24,7 @@ from schema.levels import CourseLevel
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
 from schema.policies import ANYONE, AUTHOR
+from schema.quality import CourseQuality
 from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
@@ -128,6 +130,11 @@ class Course(Node):
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[Annotated[Attempt, strawberry.lazy("schema.attempts")]] | None:
         """Attempts that wait for an instructor, for the authors of the course; those first that wait longest."""
+        raise NotImplementedError
+
+    @batch(quality_resolvers.quality, policy=AUTHOR)
+    def quality(self) -> CourseQuality | None:
+        """How good it is as it would be published, for its authors: the draft if there is one."""
         raise NotImplementedError
 
     @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,12 @@ Report = Annotated[
     Path | None,
     typer.Option("--report", help="Where to write every problem (default: imports/<file>.report.csv in the data dir)."),
 ]
+Synonyms = Annotated[
+    Path | None,
+    typer.Option(
+        "--synonyms", help="YAML file of further spellings of topics, such as `maths: academics/math-and-science`."
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Import nothing, and exit 1, when any row is rejected.")]
 
 _MIXED = (
@@ -35,6 +42,22 @@ Import = Callable[[Platform, Path, Progress], Awaitable[ImportSummary]]
 
 def run_import(file: Path, data_dir: Path | None, report: Path | None, work: Import) -> None:
     """Run one import on the platform and print what it did."""
+
+    async def imported(parts: Platform) -> ImportSummary:
+        async with parts.database.reader() as reader:
+            (state,) = await reader.fetch(STATE)
+        if state.simulated:
+            progress_console().print(_MIXED)
+        place = report or parts.data_dir / "imports" / f"{file.name}.report.csv"
+        with reading(file) as progress:
+            return await work(parts, place, progress)
+
+    print_summary(run_on_platform(data_dir, imported, recommendations=Recommendations.OFF))
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[Progress]:
+    """Show a bar while a file is read, and hand out what moves it."""
     bar = ProgressBar(
         TextColumn("Reading {task.fields[name]}"),
         BarColumn(),
@@ -47,16 +70,8 @@ def run_import(file: Path, data_dir: Path | None, report: Path | None, work: Imp
     def progress(done: int, size: int) -> None:
         bar.update(task, completed=done, total=size)
 
-    async def imported(parts: Platform) -> ImportSummary:
-        async with parts.database.reader() as reader:
-            (state,) = await reader.fetch(STATE)
-        if state.simulated:
-            bar.console.print(_MIXED)
-        place = report or parts.data_dir / "imports" / f"{file.name}.report.csv"
-        with bar:
-            return await work(parts, place, progress)
-
-    print_summary(run_on_platform(data_dir, imported, recommendations=Recommendations.OFF))
+    with bar:
+        yield progress
 
 
 def print_summary(summary: ImportSummary, console: Console | None = None) -> None:

@@ -16,7 +16,7 @@ _FAILED = 1
 # Imported when they are named: `waymark serve` must not pay for what `waymark model` imports.
 _GROUPS = {
     "database": "Migrate the database.",
-    "catalog": "Bring courses in.",
+    "catalog": "Judge files of courses, and bring courses in.",
     "events": "Bring learners' history in.",
     "features": "Declare, compute and materialize features.",
     "model": "Train, evaluate and release the ranking model.",

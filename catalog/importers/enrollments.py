@@ -15,7 +15,7 @@ TOLERANCE = timedelta(days=1)
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 _LEARNER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_COURSE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_COURSE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 
 def parse(row: SourceRow, now: datetime) -> Parsed[EnrollmentRecord]:
@@ -32,7 +32,7 @@ def parse(row: SourceRow, now: datetime) -> Parsed[EnrollmentRecord]:
         reason = "is not a pseudonymous id: letters, digits and _.:- only, 1 to 64; names and addresses are refused"
         return rejected(row.line, "learner_id", "malformed_learner", reason)
     if not _COURSE_ID.fullmatch(course_id):
-        reason = f"{excerpt(course_id)} is not an id: letters, digits and _.:- only, 1 to 64"
+        reason = f"{excerpt(course_id)} is not an id: letters, digits and _.:- only, 1 to 200"
         return rejected(row.line, "course_id", "malformed_id", reason)
     moment = _moment(row.values["enrolled_at"].strip(), now)
     if isinstance(moment, str):

@@ -52,8 +52,8 @@ class SimulatedModule:
 
 
 def simulate_modules(course: CourseRecord) -> tuple[SimulatedModule, ...]:
-    """Return the modules of a course: one for each of its skills, the last of them with a short assessment more."""
-    return tuple(_module(course, skill, place) for place, skill in enumerate(course.skills))
+    """Return the modules of a course: one for each of its skills, each closed by a short assessment."""
+    return tuple(_module(course, skill, place) for place, skill in enumerate(course.skills or ()))
 
 
 def _module(course: CourseRecord, skill: str, place: int) -> SimulatedModule:
@@ -62,7 +62,7 @@ def _module(course: CourseRecord, skill: str, place: int) -> SimulatedModule:
         _lesson(course, LessonKind.ARTICLE, f"{skill}, step by step", place),
         _lesson(course, LessonKind.EXERCISE, f"Try {skill} yourself", place),
     )
-    return SimulatedModule(skill, lessons, _questions(course.skills, place, len(lessons)))
+    return SimulatedModule(skill, lessons, _questions(course.skills or (), place, len(lessons)))
 
 
 def _lesson(course: CourseRecord, kind: LessonKind, title: str, place: int) -> SimulatedLesson:

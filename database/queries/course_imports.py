@@ -13,12 +13,15 @@ from database.queries.imports import execute
 _COURSES = """
 CREATE TEMPORARY TABLE import_courses (
     line bigint NOT NULL, source_id text NOT NULL, slug text NOT NULL, title text NOT NULL, summary text,
-    level text NOT NULL, language text NOT NULL, duration_minutes integer, published_at timestamptz,
-    topics text[] NOT NULL, skills text[] NOT NULL, instructors text[], prerequisites text[]
+    description text, level text NOT NULL, language text, duration_minutes integer, published_at timestamptz,
+    topics text[] NOT NULL, skills text[], instructors text[], prerequisites text[]
 ) ON COMMIT DROP
 """
 
-_TOPICS = "CREATE TEMPORARY TABLE import_topics (slug text NOT NULL, name text NOT NULL, parent text) ON COMMIT DROP"
+_TOPICS = """
+CREATE TEMPORARY TABLE import_topics (slug text NOT NULL, name text NOT NULL, parent text, labels text NOT NULL)
+ON COMMIT DROP
+"""
 
 COURSE_COLUMNS = (
     "line",
@@ -26,6 +29,7 @@ COURSE_COLUMNS = (
     "slug",
     "title",
     "summary",
+    "description",
     "level",
     "language",
     "duration_minutes",
@@ -35,28 +39,9 @@ COURSE_COLUMNS = (
     "instructors",
     "prerequisites",
 )
-TOPIC_COLUMNS = ("slug", "name", "parent")
+TOPIC_COLUMNS = ("slug", "name", "parent", "labels")
 
-# Duplicates: the first line of a file wins.
 _REJECT_COURSES = (
-    """
-    WITH gone AS (
-        DELETE FROM import_courses s USING (
-            SELECT line, min(line) OVER (PARTITION BY source_id) AS first FROM import_courses
-        ) d WHERE s.line = d.line AND d.line > d.first RETURNING s.line, d.first
-    )
-    INSERT INTO import_problems
-    SELECT line, 'course_id', 'rejected', 'duplicate_id', format('the id is already on line %s', first) FROM gone
-    """,
-    """
-    WITH gone AS (
-        DELETE FROM import_courses s USING (
-            SELECT line, min(line) OVER (PARTITION BY slug) AS first FROM import_courses
-        ) d WHERE s.line = d.line AND d.line > d.first RETURNING s.line, d.first
-    )
-    INSERT INTO import_problems
-    SELECT line, 'slug', 'rejected', 'duplicate_slug', format('the slug is already on line %s', first) FROM gone
-    """,
     """
     WITH gone AS (
         DELETE FROM import_courses s USING courses c
@@ -68,11 +53,6 @@ _REJECT_COURSES = (
     """,
 )
 _WARN_OF_COURSES = (
-    """
-    INSERT INTO import_problems
-    SELECT line, 'title', 'warning', 'duplicate_title', format('the title is already on line %s', first)
-    FROM (SELECT line, min(line) OVER (PARTITION BY lower(title)) AS first FROM import_courses) d WHERE line > first
-    """,
     """
     WITH broken AS (
         SELECT s.line, p.source_id FROM import_courses s CROSS JOIN LATERAL unnest(s.prerequisites) p(source_id)
@@ -95,14 +75,16 @@ _WARN_OF_COURSES = (
 _PLAN_COURSES = """
 CREATE TEMPORARY TABLE import_plan ON COMMIT DROP AS
 SELECT s.line, c.id, c.id IS NULL AS is_new, c.id IS NOT NULL AND (
-    (c.slug, c.title, c.level, c.language) IS DISTINCT FROM (s.slug, s.title, s.level, s.language)
+    (c.slug, c.title, c.level) IS DISTINCT FROM (s.slug, s.title, s.level)
+    OR coalesce(s.language, c.language) IS DISTINCT FROM c.language
     OR coalesce(s.summary, c.summary) IS DISTINCT FROM c.summary
+    OR coalesce(s.description, c.description) IS DISTINCT FROM c.description
     OR coalesce(s.duration_minutes, c.duration_minutes) IS DISTINCT FROM c.duration_minutes
     OR coalesce(s.published_at, c.published_at) IS DISTINCT FROM c.published_at
     OR s.topics IS DISTINCT FROM ARRAY(
         SELECT t.slug FROM course_topics r JOIN topics t ON t.id = r.topic_id WHERE r.course_id = c.id
         ORDER BY r.position, t.id)
-    OR s.skills IS DISTINCT FROM ARRAY(
+    OR s.skills IS NOT NULL AND s.skills IS DISTINCT FROM ARRAY(
         SELECT k.name FROM course_skills r JOIN skills k ON k.id = r.skill_id WHERE r.course_id = c.id
         ORDER BY r.position, k.id)
     OR s.instructors IS NOT NULL AND s.instructors IS DISTINCT FROM ARRAY(
@@ -142,18 +124,21 @@ _APPLY_COURSES = (
     """,
     """
     WITH made AS (
-        INSERT INTO courses (source, source_id, slug, title, summary, level, language, status, duration_minutes,
-            published_at, created_at, updated_at)
-        SELECT :source, s.source_id, s.slug, s.title, s.summary, s.level, s.language, 'PUBLISHED',
-            coalesce(s.duration_minutes, 0), coalesce(s.published_at, :now), :now, :now
+        INSERT INTO courses (source, source_id, slug, title, summary, description, level, language, status,
+            duration_minutes, published_at, created_at, updated_at)
+        SELECT :source, s.source_id, s.slug, s.title, s.summary, s.description, s.level,
+            coalesce(s.language, 'und'), 'PUBLISHED', coalesce(s.duration_minutes, 0),
+            coalesce(s.published_at, :now), :now, :now
         FROM import_courses s JOIN import_plan p USING (line) WHERE p.is_new ORDER BY s.line
         RETURNING id, source_id
     )
     UPDATE import_plan p SET id = made.id FROM made JOIN import_courses s USING (source_id) WHERE s.line = p.line
     """,
     """
-    UPDATE courses c SET slug = s.slug, title = s.title, summary = coalesce(s.summary, c.summary), level = s.level,
-        language = s.language, duration_minutes = coalesce(s.duration_minutes, c.duration_minutes),
+    UPDATE courses c SET slug = s.slug, title = s.title, summary = coalesce(s.summary, c.summary),
+        description = coalesce(s.description, c.description), level = s.level,
+        language = coalesce(s.language, c.language),
+        duration_minutes = coalesce(s.duration_minutes, c.duration_minutes),
         published_at = coalesce(s.published_at, c.published_at), version = c.version + 1, updated_at = :now
     FROM import_courses s JOIN import_plan p USING (line) WHERE p.is_changed AND c.id = p.id
     """,
@@ -162,7 +147,10 @@ _APPLY_COURSES = (
     ON CONFLICT (course_id) DO NOTHING
     """,
     "DELETE FROM course_topics r USING import_plan p WHERE r.course_id = p.id AND p.is_changed",
-    "DELETE FROM course_skills r USING import_plan p WHERE r.course_id = p.id AND p.is_changed",
+    """
+    DELETE FROM course_skills r USING import_plan p JOIN import_courses s USING (line)
+    WHERE r.course_id = p.id AND p.is_changed AND s.skills IS NOT NULL
+    """,
     """
     DELETE FROM course_instructors r USING import_plan p JOIN import_courses s USING (line)
     WHERE r.course_id = p.id AND p.is_changed AND s.instructors IS NOT NULL
@@ -199,6 +187,12 @@ _APPLY_COURSES = (
     WHERE p.is_new OR p.is_changed
     """,
 )
+# A label that somebody changed stays, as a name does; a language that is new is added.
+_LABEL_TOPICS = """
+UPDATE topics t SET labels = CAST(i.labels AS jsonb) || t.labels
+FROM (SELECT DISTINCT slug, labels FROM import_topics) i
+WHERE i.slug = t.slug AND CAST(i.labels AS jsonb) || t.labels <> t.labels
+"""
 _COUNT_COURSES = """
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE is_changed),
     count(*) FILTER (WHERE NOT is_new AND NOT is_changed)
@@ -228,6 +222,7 @@ async def apply_courses(connection: AsyncConnection, source: str, now: datetime)
     if counts.new or counts.updated:
         await connection.execute(text("ANALYZE import_plan"))
         await execute(connection, _APPLY_COURSES, source=source, now=now)
+    await connection.execute(text(_LABEL_TOPICS))
     await connection.execute(text("DROP TABLE import_courses, import_topics, import_plan"))
     return counts
 

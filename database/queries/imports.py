@@ -22,6 +22,16 @@ CREATE TEMPORARY TABLE import_problems (
 ) ON COMMIT DROP
 """
 
+# Severities are sorted worst first.
+_COUNT = """
+SELECT severity, rule, count(*) FROM import_problems GROUP BY 1, 2
+ORDER BY array_position(ARRAY['rejected', 'warning', 'info'], severity), 3 DESC, 2
+"""
+_STREAM = """
+SELECT line, "column", severity, rule, reason FROM import_problems
+ORDER BY line, array_position(ARRAY['rejected', 'warning', 'info'], severity), rule
+"""
+
 PROBLEM_COLUMNS = ("line", "column", "severity", "rule", "reason")
 
 
@@ -56,16 +66,13 @@ async def copy(
 
 async def count_problems(connection: AsyncConnection) -> list[ProblemCount]:
     """Return how many problems there are, by severity and rule, the most frequent first."""
-    found = await connection.execute(
-        text("SELECT severity, rule, count(*) FROM import_problems GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2")
-    )
+    found = await connection.execute(text(_COUNT))
     return [ProblemCount(*row) for row in found]
 
 
 async def stream_problems(connection: AsyncConnection) -> AsyncIterator[Row[Any]]:
     """Yield all problems in the order of lines, rejections first; bounded in memory."""
-    statement = text('SELECT line, "column", severity, rule, reason FROM import_problems ORDER BY line, severity, rule')
-    async for row in await connection.stream(statement):
+    async for row in await connection.stream(text(_STREAM)):
         yield row
 
 

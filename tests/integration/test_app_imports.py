@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,51 @@ def test_wrong_input_is_an_error_for_one_line(folder: Path) -> None:
     assert isinstance(missing.exception, InputError)
     strict = runner.invoke(events.app, ["import", str(folder / "history.csv"), "--strict"])
     assert isinstance(strict.exception, InputError)
+
+
+def test_check_judges_a_file_and_imports_it_when_told_to(folder: Path) -> None:
+    """Findings, unknown tags and the report come without a database; --load imports what passes."""
+    (folder / "courses.csv").write_text(
+        COURSES + "12,no-title,,alchemy,Logic,all,english,\n13,a,A,alchemy,Logic,all,english,\n", encoding="utf-8"
+    )
+    runner = CliRunner()
+    checked = runner.invoke(catalog.app, ["check", str(folder / "courses.csv")])
+    assert (0, None) == (checked.exit_code, checked.exception)
+    assert "3 rows: 2 may be published, 1 may not" in checked.stdout
+    assert "missing_title" in checked.stdout
+    assert "alchemy" in checked.stdout
+    report = folder / "data/imports/courses.csv.check.json"
+    assert 2 == json.loads(report.read_text(encoding="utf-8"))["loadable"]
+    synonyms = folder / "synonyms.yaml"
+    synonyms.write_text("alchemy: academics/chemistry\n", encoding="utf-8")
+    options = ["--synonyms", str(synonyms), "--load", "--report", str(folder / "found.json")]
+    loaded = runner.invoke(catalog.app, ["check", str(folder / "courses.csv"), *options])
+    assert (0, None) == (loaded.exit_code, loaded.exception)
+    assert "unmapped tag" not in loaded.stdout
+    assert "courses of the source udemy" in loaded.stdout
+    assert (folder / "found.json").exists()
+    again = runner.invoke(catalog.app, ["import", str(folder / "courses.csv"), "--synonyms", str(synonyms)])
+    assert "Nothing changed." in again.stdout
+
+
+def test_tags_that_the_taxonomy_does_not_know_are_listed(folder: Path) -> None:
+    """Whoever places them sees how often they occur, and when none is left."""
+    (folder / "courses.csv").write_text(COURSES.replace("academics", "alchemy"), encoding="utf-8")
+    runner = CliRunner()
+    listed = runner.invoke(catalog.app, ["unmapped", str(folder / "courses.csv")])
+    assert "alchemy" in listed.stdout
+    synonyms = folder / "synonyms.yaml"
+    synonyms.write_text("alchemy: academics/chemistry\n", encoding="utf-8")
+    none_left = runner.invoke(catalog.app, ["unmapped", str(folder / "courses.csv"), "--synonyms", str(synonyms)])
+    assert "The taxonomy knows every tag." in none_left.stdout
+
+
+def test_setting_that_names_no_rule_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that its operator misspelled does not stand open."""
+    monkeypatch.setenv("WAYMARK_QUALITY__BLOCKING", "no_fun")
+    for command in ("check", "import"):
+        refused = CliRunner().invoke(catalog.app, [command, str(folder / "courses.csv")])
+        assert isinstance(refused.exception, InputError), command
 
 
 def test_demo_fills_an_empty_platform_and_says_that_it_is_invented(folder: Path) -> None:

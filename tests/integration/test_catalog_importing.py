@@ -12,14 +12,18 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from catalog.checking import check_courses
 from catalog.importing import import_courses, import_enrollments, load_courses, transaction
 from catalog.problems import Parsed
+from catalog.quality import IMPORT_SEVERITY, QualitySeverity, Standards
 from catalog.records import CourseRecord
 from catalog.reports import ImportSummary
+from catalog.taxonomy import curated
 from core.clock import ManualClock
 from core.errors import InputError, UnavailableError
 from database.session import Database
 from database.tables.courses import CourseLevel
+from tests.course_files import PROSE, written
 
 COURSES = """course_id,slug,title,categories,concepts,level,language,audience
 11,logic,Logic,academics|math-and-science,Logic|Proof,beginner,english,
@@ -265,7 +269,7 @@ async def test_strict_import_refuses_the_whole_file(database: Database, clock: M
     """One rejected row rolls everything back; the report is there all the same."""
     (folder / "courses.csv").write_text(COURSES + "14,,No slug,academics,,all,en,\n", encoding="utf-8")
     report = folder / "report.csv"
-    with pytest.raises(InputError, match=r"1 of 4 rows would be rejected. First: line 6, slug: is empty"):
+    with pytest.raises(InputError, match=r"1 of 4 rows would be rejected. First: line 6, slug: The slug is empty"):
         await import_courses(database, clock, folder / "courses.csv", report=report, strict=True)
     assert {0} == set((await counts(database)).values())
     assert "missing_slug" in report.read_text(encoding="utf-8")
@@ -426,3 +430,121 @@ async def test_richer_sources_bring_instructors_and_prerequisites(database: Data
         "SELECT min(display_name) FILTER (WHERE position = 0), min(display_name) FILTER (WHERE position = 1) "
         "FROM course_instructors JOIN instructors ON id = instructor_id",
     )
+
+
+@pytest.mark.parametrize("format_name", ["edx", "udemy-catalog"])
+async def test_other_formats_load_what_they_have_and_load_it_once(
+    database: Database, clock: ManualClock, tmp_path: Path, format_name: str
+) -> None:
+    """Texts, durations and moments arrive; the second import changes nothing; what the format lacks stays."""
+    path = tmp_path / "courses.csv"
+    path.write_text(written(format_name, [{}]), encoding="utf-8")
+    assert (1, 1, 0, 0, 0) == outcome(await import_courses(database, clock, path, format_name=format_name))
+    expected = {
+        "edx": ("edx", "the-art-of-logic", "en", PROSE, 1_080, clock.now, "academics/math-and-science"),
+        "udemy-catalog": (
+            "udemy-catalog",
+            "7",
+            "und",
+            None,
+            90,
+            datetime(2017, 1, 18, 20, 58, 58, tzinfo=UTC),
+            "business/finance",
+        ),
+    }[format_name]
+    query = (
+        "SELECT c.source, c.source_id, c.language, c.description, c.duration_minutes, c.published_at, t.slug "
+        "FROM courses c JOIN course_topics r ON r.course_id = c.id JOIN topics t ON t.id = r.topic_id"
+    )
+    assert [expected] == await rows(database, query)
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                "WITH s AS (INSERT INTO skills (name) VALUES ('Proof') RETURNING id) "
+                "INSERT INTO course_skills (course_id, skill_id) SELECT c.id, s.id FROM courses c, s"
+            )
+        )
+        await connection.execute(text("UPDATE courses SET language = 'fr' WHERE source = 'udemy-catalog'"))
+    assert (1, 0, 0, 1, 0) == outcome(await import_courses(database, clock, path, format_name=format_name))
+    content = path.read_text(encoding="utf-8")
+    path.write_text(content.replace("The Art of Logic", "The Craft of Logic"), encoding="utf-8")
+    assert (1, 0, 1, 0, 0) == outcome(await import_courses(database, clock, path, format_name=format_name))
+    language = "en" if format_name == "edx" else "fr"
+    assert [("The Craft of Logic", language, "Proof", 2)] == await rows(
+        database,
+        "SELECT c.title, c.language, s.name, c.version FROM courses c JOIN course_skills r ON r.course_id = c.id "
+        "JOIN skills s ON s.id = r.skill_id",
+    )
+
+
+async def test_changed_description_is_an_update_and_a_missing_one_is_not(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A source that lost its text does not take ours away."""
+    path = tmp_path / "courses.csv"
+    found = []
+    for description in (PROSE, f"{PROSE} Now with puzzles.", "pending"):
+        path.write_text(written("edx", [{"course_description": description}]), encoding="utf-8")
+        summary = await import_courses(database, clock, path, format_name="edx")
+        found.append((summary.new, summary.updated, summary.unchanged))
+    assert [(1, 0, 0), (0, 1, 0), (0, 0, 1)] == found
+    assert [(f"{PROSE} Now with puzzles.",)] == await rows(database, "SELECT description FROM courses")
+
+
+async def test_unknown_tag_never_becomes_a_topic_until_a_curator_places_it(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """It is warned of; with a synonym the next import moves the course, and nothing else changes."""
+    path = tmp_path / "courses.csv"
+    path.write_text(written("udemy", [{"categories": "academics|alchemy"}]), encoding="utf-8")
+    first = await import_courses(database, clock, path)
+    assert ["unknown_topic"] == [rule for _, rule, _ in first.rules]
+    topics = "SELECT t.slug FROM topics t ORDER BY t.slug"
+    assert [("academics",)] == await rows(database, topics)
+    taxonomy = curated().extended({"academics|alchemy": "academics/chemistry"})
+    assert (1, 0, 1, 0, 0) == outcome(await import_courses(database, clock, path, taxonomy=taxonomy))
+    assert [("academics",), ("academics/chemistry",)] == await rows(database, topics)
+
+
+async def test_topics_arrive_with_labels_and_an_edited_one_stays(
+    database: Database, clock: ManualClock, folder: Path
+) -> None:
+    """A topic of before labels gets them by the next import; a curator's own word is kept; nothing else changes."""
+    query = "SELECT slug, name, labels->>'es' FROM topics WHERE slug LIKE 'business%' ORDER BY slug"
+    await import_courses(database, clock, folder / "courses.csv")
+    arrived = [("business", "Business", "Negocios"), ("business/other", "Business: Other", "Negocios: otros")]
+    assert arrived == await rows(database, query)
+    async with database.transaction() as connection:
+        await connection.execute(text("""UPDATE topics SET labels = '{"es": "Empresa"}' WHERE slug = 'business'"""))
+        await connection.execute(text("UPDATE topics SET labels = '{}' WHERE slug = 'business/other'"))
+    assert (3, 0, 0, 3, 0) == outcome(await import_courses(database, clock, folder / "courses.csv"))
+    assert [("business", "Business", "Empresa"), arrived[1]] == await rows(database, query)
+
+
+async def test_stricter_standards_keep_rows_out(database: Database, clock: ManualClock, folder: Path) -> None:
+    """What the operator's setting blocks is rejected by an import too."""
+    summary = await import_courses(database, clock, folder / "courses.csv", standards=Standards.of("no_skills"))
+    assert (3, 2, 0, 0, 1) == outcome(summary)
+    assert "rejected" in {severity for severity, rule, _ in summary.rules if rule == "no_skills"}
+
+
+async def test_check_and_import_say_the_same(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """Both count the same rows for every rule, on a file in which each row breaks at most one blocking rule."""
+    path = tmp_path / "courses.csv"
+    changes = [
+        {"slug": "a"},
+        {"slug": "b"},
+        {"slug": "c", "title": "", "concepts": ""},
+        {"slug": "d", "title": "Advanced Poetics", "categories": "alchemy"},
+        {"slug": "a", "title": "Grammar"},
+        {"slug": "e", "title": "RHETORIC FOR ABSOLUTE BEGINNERS", "level": "esperto", "categories": "design"},
+    ]
+    content = written("udemy", [{"course_id": str(number), **change} for number, change in enumerate(changes)])
+    path.write_text(content + "9,short\n", encoding="utf-8")
+    summary = await import_courses(database, clock, path)
+    report = check_courses(path, "udemy", curated(), Standards())
+    assert (report.rows, report.loadable) == (summary.read, summary.new)
+    checked = {(IMPORT_SEVERITY[rule.severity], rule.rule): rule.rows for rule in report.rules}
+    # A rejected row has one problem in an import, and all of them in a check.
+    assert 1 == checked.pop((IMPORT_SEVERITY[QualitySeverity.WARNING], "no_skills"))
+    assert checked == {(severity, rule): count for severity, rule, count in summary.rules}

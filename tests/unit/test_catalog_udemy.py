@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from catalog.importers.files import SourceRow
-from catalog.importers.udemy import COLUMNS, clean, parse
-from catalog.problems import Severity
+from catalog.importers.formats import clean
+from catalog.importers.udemy import COLUMNS
+from catalog.judging import course_format, judged
+from catalog.problems import Parsed, Severity
+from catalog.quality import Standards
+from catalog.records import CourseRecord
+from catalog.taxonomy import curated
 from database.tables.courses import CourseLevel
 
 GOOD = {
@@ -25,6 +30,12 @@ GOOD = {
 def row(**changes: str) -> SourceRow:
     """Return a good row with some values changed."""
     return SourceRow(3, {**GOOD, **changes})
+
+
+def parse(one: SourceRow) -> Parsed[CourseRecord]:
+    """Return what an import makes of a row."""
+    (course,) = judged([one], course_format("udemy"), curated(), Standards())
+    return course.parsed
 
 
 def test_good_row_becomes_a_course_without_problems() -> None:
@@ -72,6 +83,9 @@ def test_bad_row_is_rejected_with_column_and_rule(changes: dict[str, str], colum
         ({"title": "LEARN EVERYTHING NOW"}, "title", "shouting_title"),
         ({"concepts": ""}, "concepts", "no_skills"),
         ({"categories": ""}, "categories", "no_topic"),
+        ({"categories": "academics|alchemy"}, "categories", "unknown_topic"),
+        ({"categories": "alchemy"}, "categories", "unknown_topic"),
+        ({"title": "Advanced Logic"}, "level", "level_mismatch"),
         ({"level": ""}, "level", "unknown_level"),
         ({"level": "guru"}, "level", "unknown_level"),
         ({"language": "klingon"}, "language", "unknown_language"),

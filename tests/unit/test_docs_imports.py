@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from catalog.importers import enrollments, udemy
-from catalog.importing import course_formats
+from catalog.importers import enrollments
+from catalog.judging import course_formats
 from catalog.languages import LANGUAGES, language_of
 from catalog.levels import LEVELS, level_of
 from catalog.quality import RULES
 from catalog.reports import COLUMNS
-from catalog.taxonomy import SYNONYMS
+from catalog.taxonomy import curated
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/imports.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def test_documented_languages_are_the_languages() -> None:
 
 def test_documented_synonyms_are_the_synonyms() -> None:
     """Every entry is documented, in order, and nothing else."""
-    assert [[text, topic] for text, topic in SYNONYMS.items()] == table("In the file | Topic")
+    assert [[text, topic] for text, topic in curated().spellings.items()] == table("In the file | Topic")
 
 
 def test_documented_rules_are_the_rules() -> None:
@@ -52,18 +52,22 @@ def test_every_other_rule_of_the_code_is_documented() -> None:
     sources = [*(ROOT / "catalog").rglob("*.py"), *(ROOT / "database/queries").glob("*_imports.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     found = {rule: severity for severity, rule in re.findall(r"'(rejected|warning)', '(\w+)'", code)}
-    found |= dict.fromkeys(re.findall(r"rejected\(\s*row\.line, [\w.\"]+, \"(\w+)\"", code), "rejected")
+    found |= dict.fromkeys(
+        re.findall(r"rejected\(\s*(?:row|course)\.line,\s*[\w.\"\[\]]+,\s*\"(\w+)\"", code), "rejected"
+    )
     assert found == documented
 
 
 def test_documented_columns_are_the_columns() -> None:
     """Every column of both kinds of file, and of the report, is documented."""
     first, second = DOCUMENT.split("## Enrollments")
-    assert list(udemy.COLUMNS) == re.findall(r"^\| `(\w+)` \|", first.partition("### Levels")[0], re.MULTILINE)
+    _, *formats = first.partition("### Levels")[0].split("## Courses, format `")
+    assert {name: list(chosen.columns) for name, chosen in course_formats().items()} == {
+        part.partition("`")[0]: re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in formats
+    }
     assert list(enrollments.COLUMNS) == re.findall(r"^\| `(\w+)` \|", second.partition("## What")[0], re.MULTILINE)
     report = second.partition("## The report")[2]
     assert list(COLUMNS) == [name for name in re.findall(r"`(\w+)`", report) if name in COLUMNS][: len(COLUMNS)]
-    assert all(f"format `{name}`" in DOCUMENT for name in course_formats())
 
 
 def test_capitals_and_spaces_do_not_matter() -> None:

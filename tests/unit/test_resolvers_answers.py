@@ -56,14 +56,13 @@ def test_answer_that_does_not_fit_is_refused(kind: str, answer: Answer, code: Us
     ("kind", "key", "stored"),
     [
         ("SINGLE_CHOICE", NewAnswerKey(choice_ids=("b",)), {"choices": ["b"]}),
-        ("MULTIPLE_CHOICE", NewAnswerKey(choice_ids=()), {"choices": []}),
         ("NUMERIC", NewAnswerKey(number=3.0), {"number": 3.0, "tolerance": 0.0}),
         ("NUMERIC", NewAnswerKey(number=3.0, tolerance=0.5), {"number": 3.0, "tolerance": 0.5}),
         ("SHORT_ANSWER", NewAnswerKey(texts=("Force",)), {"texts": ["Force"]}),
     ],
 )
 def test_key_that_fits_is_stored(kind: str, key: NewAnswerKey, stored: dict[str, Any]) -> None:
-    """Each kind of question has its key; several choices may have nothing right."""
+    """Each kind of question has its key."""
     assert stored == answer_key(kind, OFFERED, key)
 
 
@@ -73,6 +72,7 @@ def test_key_that_fits_is_stored(kind: str, key: NewAnswerKey, stored: dict[str,
         ("NUMERIC", NewAnswerKey(texts=("3",)), UserErrorCode.INVALID, ("acceptedTexts",)),
         ("SHORT_ANSWER", NewAnswerKey(choice_ids=("a",)), UserErrorCode.INVALID, ("choiceIds",)),
         ("SINGLE_CHOICE", NewAnswerKey(choice_ids=()), UserErrorCode.REQUIRED, ("choiceIds",)),
+        ("MULTIPLE_CHOICE", NewAnswerKey(choice_ids=()), UserErrorCode.REQUIRED, ("choiceIds",)),
         ("MULTIPLE_CHOICE", NewAnswerKey(choice_ids=("x",)), UserErrorCode.INVALID, ("choiceIds",)),
         ("NUMERIC", NewAnswerKey(number=1.0, tolerance=-1.0), UserErrorCode.INVALID, ("number",)),
         ("NUMERIC", NewAnswerKey(number=1.0, tolerance=float("inf")), UserErrorCode.INVALID, ("number",)),
