@@ -1,4 +1,4 @@
-"""Attempts at assessments: starting, saving answers, submitting, and what clients read of them."""
+"""Attempts at assessments: starting, saving answers, submitting, and watching for the grade."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 from core.errors import CommandError, ForbiddenError, UserErrorCode
 from core.ids import decode_key
 from database.notifications import attempt_topic
-from database.queries import assessments as assessment_queries, attempts as queries, progress as progress_queries
-from database.queries.assessments import AssessmentRow, QuestionRow
-from database.queries.attempts import AnswerRow, AttemptRow, Place, StoredAssessment, StoredAttempt
-from database.queries.courses import CourseRow
-from database.queries.enrollments import EnrollmentRow
+from database.queries import (
+    attempt_changes as changes,
+    attempts as queries,
+    grades,
+    progress as progress_queries,
+)
+from database.queries.attempt_changes import Place, StoredAssessment, StoredAttempt
+from database.queries.attempts import AttemptRow
 from database.tables.attempts import AttemptStatus
-from resolvers import authors, enrollments
+from resolvers import authors
 from resolvers.answers import Answer, response
 from resolvers.closing import close
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
-from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
-from resolvers.revisions import grouped
 from resolvers.watching import watched
 from security.audit import Subject
 
 _MOST_ANSWERS = 500
-_SCOPE = "attemptsToGrade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,6 @@ class SubmitAttempt:
     answers: tuple[QuestionAnswer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptAnswer:
-    """An answer as its reader may see it: points and feedback are None until the learner may know them."""
-
-    question_id: int
-    choice_ids: list[str] | None
-    number: float | None
-    text: str | None
-    saved_at: datetime
-    points: float | None
-    feedback: str | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class AttemptPayload(Payload):
     """The answer of commands on an attempt; where it is closed already, the attempt stands beside the error."""
@@ -96,10 +83,10 @@ async def start_attempt(context: Context, input: StartAttempt) -> AttemptPayload
     attempt_id: int | None
     refusals: list[CommandError] = []
     async with transact(context, "startAttempt", Subject("Assessment", key)) as act:
-        asked = await queries.find_assessment(act.connection, key)
+        asked = await changes.find_assessment(act.connection, key)
         if asked is None:
             raise _no_assessment()
-        await queries.share_keys(act.connection, asked.lineage)
+        await changes.share_keys(act.connection, asked.lineage)
         locked = await progress_queries.lock_enrollments(act.connection, learner_id, [asked.course_id])
         enrollment = locked.get(asked.course_id)
         if enrollment is None:
@@ -107,7 +94,7 @@ async def start_attempt(context: Context, input: StartAttempt) -> AttemptPayload
         if enrollment.revision_id is None:
             raise _no_assessment()
         # Of any revision's copy, the learner gets the one of the revision that they take.
-        mine = await queries.find_copy(act.connection, asked.lineage, enrollment.revision_id)
+        mine = await changes.find_copy(act.connection, asked.lineage, enrollment.revision_id)
         if mine is None:
             raise _no_assessment()
         attempt_id = await _open_attempt(act, enrollment.id, mine)
@@ -122,17 +109,17 @@ async def start_attempt(context: Context, input: StartAttempt) -> AttemptPayload
 
 async def _open_attempt(act: Act, enrollment_id: int, assessment: StoredAssessment) -> int | None:
     """Return the attempt that is in progress, or start one if there is one left; an overdue one is closed first."""
-    running = await queries.find_open_attempt(act.connection, enrollment_id, assessment.lineage)
+    running = await changes.find_open_attempt(act.connection, enrollment_id, assessment.lineage)
     if running is not None:
         if not _is_overdue(running, act.now):
             return running.id
         await close(act.connection, running, act.now)
-    number = 1 + await queries.last_number(act.connection, enrollment_id, assessment.lineage)
+    number = 1 + await changes.last_number(act.connection, enrollment_id, assessment.lineage)
     if assessment.attempt_limit is not None and number > assessment.attempt_limit:
         return None
-    asked = await queries.questions_of(act.connection, [assessment.id])
+    asked = await grades.questions_of(act.connection, [assessment.id])
     limit = assessment.time_limit_seconds
-    return await queries.start(
+    return await changes.start(
         act.connection,
         {
             "enrollment_id": enrollment_id,
@@ -202,7 +189,7 @@ async def _apply(
     if refusals:
         return refusals
     if responses:
-        await queries.save_answers(act.connection, attempt.id, responses, act.now)
+        await changes.save_answers(act.connection, attempt.id, responses, act.now)
     if submits:
         await close(act.connection, attempt, act.now)
     return []
@@ -214,7 +201,7 @@ async def _responses(
     """Return answers as they are stored, by question, and what is wrong with the others."""
     responses: dict[int, dict[str, Any]] = {}
     refusals: list[CommandError] = []
-    asked = await queries.questions_of(act.connection, [attempt.assessment_id]) if answers else []
+    asked = await grades.questions_of(act.connection, [attempt.assessment_id]) if answers else []
     questions = {question.id: question for question in asked}
     for place, given in enumerate(answers):
         path = ("input", "answers", str(place))
@@ -236,7 +223,7 @@ async def _responses(
 
 
 async def _lock_own(act: Act, attempt_id: int, learner_id: int) -> StoredAttempt:
-    place = await queries.locate(act.connection, attempt_id)
+    place = await changes.locate(act.connection, attempt_id)
     # Whose attempt it is nobody else is told, not even that there is one.
     if place is None or place.learner_id != learner_id:
         raise no_attempt()
@@ -249,9 +236,9 @@ async def lock(act: Act, attempt_id: int, place: Place) -> StoredAttempt:
     Raises:
         CommandError: NOT_FOUND, when it is gone meanwhile.
     """
-    await queries.share_keys(act.connection, place.assessment_lineage)
+    await changes.share_keys(act.connection, place.assessment_lineage)
     await progress_queries.lock_by_ids(act.connection, [place.enrollment_id])
-    attempt = await queries.find_attempt(act.connection, attempt_id)
+    attempt = await changes.find_attempt(act.connection, attempt_id)
     if attempt is None:
         raise no_attempt()
     return attempt
@@ -277,18 +264,6 @@ async def by_ids(context: Context, keys: Sequence[int]) -> list[AttemptRow | Non
     return [rows.get(key) for key in keys]
 
 
-async def viewer_attempts(context: Context, assessments: Sequence[Any]) -> list[list[AttemptRow]]:
-    """Return the caller's latest attempts at each assessment, whichever revision they were started in."""
-    groups: dict[int, list[AttemptRow]] = {row.id: [] for row in assessments}
-    if context.identity is not None:
-        found = await context.reader.fetch(
-            queries.IN_ASSESSMENTS, ids=list(groups), learner_id=context.identity.learner_id
-        )
-        for row in found:
-            groups[row.asked_id].append(row)
-    return [groups[row.id] for row in assessments]
-
-
 def attempt_graded(context: Context, *, attempt_id: str) -> AsyncGenerator[AttemptRow, None]:
     """Return the stream of an attempt of the caller's own: at once, and whenever it is graded.
 
@@ -307,91 +282,6 @@ def attempt_graded(context: Context, *, attempt_id: str) -> AsyncGenerator[Attem
         return row
 
     return watched(context, attempt_topic(key or 0), read)
-
-
-async def assessment(context: Context, attempts: Sequence[AttemptRow]) -> list[AssessmentRow]:
-    """Return the assessment of each attempt, in the revision that it was started in."""
-    keys = list({row.assessment_id for row in attempts})
-    rows = {row.id: row for row in await context.reader.fetch(assessment_queries.BY_IDS, ids=keys)}
-    return [rows[row.assessment_id] for row in attempts]
-
-
-async def questions(context: Context, attempts: Sequence[AttemptRow]) -> list[list[QuestionRow]]:
-    """Return what each attempt asks, in order."""
-    keys = list({row.assessment_id for row in attempts})
-    rows = await context.reader.fetch(assessment_queries.QUESTIONS, ids=keys)
-    return grouped(rows, "assessment_id", [row.assessment_id for row in attempts])
-
-
-async def enrollment(context: Context, attempts: Sequence[AttemptRow]) -> list[EnrollmentRow | None]:
-    """Return the enrollment of each attempt if it is the caller's own, or None."""
-    return await enrollments.by_ids(context, [row.enrollment_id for row in attempts])
-
-
-async def answers(context: Context, attempts: Sequence[AttemptRow]) -> list[list[AttemptAnswer]]:
-    """Return what was answered in each attempt, in the order of the questions."""
-    learner_id = caller(context).learner_id
-    rows = await context.reader.fetch(queries.ANSWERS, ids=list({row.id for row in attempts}))
-    return [
-        [_shown(row, told=attempt.status == AttemptStatus.GRADED or attempt.learner_id != learner_id) for row in given]
-        for attempt, given in zip(attempts, grouped(rows, "attempt_id", [row.id for row in attempts]), strict=True)
-    ]
-
-
-def _shown(row: AnswerRow, *, told: bool) -> AttemptAnswer:
-    return AttemptAnswer(
-        question_id=row.question_id,
-        choice_ids=row.response.get("choices"),
-        number=row.response.get("number"),
-        text=row.response.get("text"),
-        saved_at=row.saved_at,
-        points=row.points if told else None,
-        feedback=row.feedback if told else None,
-    )
-
-
-async def question(context: Context, answers: Sequence[AttemptAnswer]) -> list[QuestionRow]:
-    """Return what each answer answers."""
-    keys = list({answer.question_id for answer in answers})
-    rows = {row.id: row for row in await context.reader.fetch(assessment_queries.QUESTIONS_BY_IDS, ids=keys)}
-    return [rows[answer.question_id] for answer in answers]
-
-
-async def attempts_to_grade(
-    context: Context, courses: Sequence[CourseRow], *, first: int | None = None, after: str | None = None
-) -> list[Page[AttemptRow]]:
-    """Return a page of each course's attempts that wait for an instructor, those first that wait longest.
-
-    Raises:
-        InvalidArgumentError: the cursor is of another list, or the page is too large.
-    """
-    asked = window(scope=_SCOPE, kinds=(int, int), first=first, after=after)
-    keys = list({row.id for row in courses})
-    values: dict[str, Any] = {"course_ids": keys, "limit": asked.limit + 1}
-    if asked.after is not None:
-        values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
-    rows = await context.reader.fetch(queries.to_grade(after=asked.after is not None), **values)
-    return [
-        page(
-            found,
-            asked,
-            scope=_SCOPE,
-            key=_wait,
-            count=Count(_count_to_grade, course.id),
-        )
-        for course, found in zip(courses, grouped(rows, "course_id", [row.id for row in courses]), strict=True)
-    ]
-
-
-def _wait(row: AttemptRow) -> tuple[int, int]:
-    # What is submitted has a moment: the row was found by its status.
-    return microseconds(row.submitted_at or row.started_at), row.id
-
-
-async def _count_to_grade(context: Context, keys: Sequence[int]) -> list[int]:
-    rows = await context.reader.fetch(queries.TO_GRADE_COUNTS, course_ids=list(keys))
-    totals = {row.course_id: row.count for row in rows}
-    return [totals.get(key, 0) for key in keys]
 
 
 def no_attempt() -> CommandError:

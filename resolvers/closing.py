@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.notifications import attempt_topic, notify
-from database.queries import attempts as queries, events as event_queries
-from database.queries.attempts import Result, StoredAnswer, StoredAttempt
+from database.queries import attempt_changes as changes, events as event_queries, grades
+from database.queries.attempt_changes import StoredAttempt
 from database.queries.events import NewEvent
+from database.queries.grades import Result, StoredAnswer
 from database.tables.attempts import AttemptStatus
 from database.tables.events import EventKind
 from resolvers.grading import GivenAnswer, Grade, GradedQuestion, grade
@@ -29,7 +30,7 @@ async def close(connection: AsyncConnection, attempt: StoredAttempt, now: dateti
         now: the moment of the act.
     """
     submitted_at = now if attempt.deadline_at is None else min(now, attempt.deadline_at)
-    await queries.submit(connection, attempt.id, submitted_at)
+    await changes.submit(connection, attempt.id, submitted_at)
     await evaluate(connection, [attempt], now)
 
 
@@ -49,12 +50,12 @@ async def evaluate(connection: AsyncConnection, attempts: Sequence[StoredAttempt
         Keys of the attempts that are graded otherwise than before.
     """
     questions: dict[int, list[GradedQuestion]] = {}
-    for question in await queries.questions_of(connection, sorted({attempt.assessment_id for attempt in attempts})):
+    for question in await grades.questions_of(connection, sorted({attempt.assessment_id for attempt in attempts})):
         questions.setdefault(question.assessment_id, []).append(
             GradedQuestion(question.id, str(question.lineage), question.kind, question.points, question.answer_key)
         )
     answers: dict[int, list[StoredAnswer]] = {attempt.id: [] for attempt in attempts}
-    for answer in await queries.answers_of(connection, list(answers)):
+    for answer in await grades.answers_of(connection, list(answers)):
         answers[answer.attempt_id].append(answer)
     points: dict[tuple[int, int], float | None] = {}
     graded: list[tuple[StoredAttempt, Grade]] = []
@@ -69,7 +70,7 @@ async def evaluate(connection: AsyncConnection, attempts: Sequence[StoredAttempt
         # An instructor's points are saved already, and show in the score alone.
         if not result.waiting and (changed or attempt.status != AttemptStatus.GRADED or attempt.score != result.score):
             graded.append((attempt, result))
-    await queries.save_points(connection, points)
+    await grades.save_points(connection, points)
     await _write_results(connection, graded, now)
     return [attempt.id for attempt, _ in graded]
 
@@ -92,7 +93,7 @@ async def _write_results(
         )
         for attempt, result in graded
     ]
-    await queries.save_results(connection, results, now)
+    await grades.save_results(connection, results, now)
     events = [
         NewEvent(
             EventKind.ATTEMPT_GRADED,

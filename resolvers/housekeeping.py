@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.clock import Clock
-from database.queries import attempts as queries, progress as progress_queries
+from database.queries import attempt_changes as changes, progress as progress_queries
 from database.session import Database
 from database.tables.attempts import AttemptStatus
 from resolvers.closing import close
@@ -56,7 +56,7 @@ async def _close_overdue(database: Database, clock: Clock) -> int:
     closed, after = 0, 0
     while True:
         async with database.transaction() as connection:
-            keys = await queries.overdue(connection, clock(), after, _ATTEMPTS)
+            keys = await changes.overdue(connection, clock(), after, _ATTEMPTS)
         if not keys:
             return closed
         for key in keys:
@@ -67,12 +67,12 @@ async def _close_overdue(database: Database, clock: Clock) -> int:
 async def _close(database: Database, clock: Clock, key: int) -> bool:
     """Close one attempt, in a transaction of its own so that no learner waits for the others; False if it was done."""
     async with database.transaction() as connection:
-        place = await queries.locate(connection, key)
+        place = await changes.locate(connection, key)
         if place is None:
             return False
-        await queries.share_keys(connection, place.assessment_lineage)
+        await changes.share_keys(connection, place.assessment_lineage)
         await progress_queries.lock_by_ids(connection, [place.enrollment_id])
-        attempt = await queries.find_attempt(connection, key)
+        attempt = await changes.find_attempt(connection, key)
         if attempt is None or attempt.status != AttemptStatus.IN_PROGRESS:
             return False
         await close(connection, attempt, clock())

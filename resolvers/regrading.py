@@ -11,13 +11,15 @@ from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
 from database.queries import (
     assessments as assessment_queries,
-    attempts as queries,
+    attempt_changes as changes,
     authors as author_queries,
     enrollments as enrollment_queries,
+    grades,
     progress as progress_queries,
 )
 from database.queries.assessments import QuestionRow
-from database.queries.attempts import StoredAttempt, StoredQuestion
+from database.queries.attempt_changes import StoredAttempt
+from database.queries.grades import StoredQuestion
 from database.tables.assessments import QuestionKind
 from database.tables.attempts import AttemptStatus
 from resolvers.answers import NewAnswerKey, answer_key, text
@@ -71,7 +73,7 @@ async def grade_answer(context: Context, input: GradeAnswer) -> AttemptPayload: 
     if key is None:
         raise no_attempt()
     async with transact(context, "gradeAnswer", Subject("Attempt", key)) as act:
-        place = await queries.locate(act.connection, key)
+        place = await changes.locate(act.connection, key)
         if place is None or not await _writes(act.connection, identity, place.course_id):
             raise no_attempt()
         attempt = await lock(act, key, place)
@@ -81,7 +83,7 @@ async def grade_answer(context: Context, input: GradeAnswer) -> AttemptPayload: 
         question = await _answered(act, attempt, question_key)
         _refuse_points(input.points, question)
         act.details["question_id"] = question.id
-        await queries.grade_by_hand(
+        await grades.grade_by_hand(
             act.connection, key, question.id, points=input.points, feedback=feedback, by=identity.account_id
         )
         await evaluate(act.connection, [attempt], act.now)
@@ -91,14 +93,14 @@ async def grade_answer(context: Context, input: GradeAnswer) -> AttemptPayload: 
 async def _answered(act: Act, attempt: StoredAttempt, question_key: int | None) -> StoredQuestion:
     """Return a question of the attempt that a person may grade the answer to."""
     path = ("input", "questionId")
-    asked = await queries.questions_of(act.connection, [attempt.assessment_id])
+    asked = await grades.questions_of(act.connection, [attempt.assessment_id])
     question = next((each for each in asked if each.id == question_key), None)
     if question is None:
         raise CommandError(UserErrorCode.NOT_FOUND, "The attempt asks no such question.", path)
     if question.kind != QuestionKind.SHORT_ANSWER:
         message = "Only short answers are graded by hand; correctAnswerKey puts a wrong key right."
         raise CommandError(UserErrorCode.INVALID, message, path)
-    answers = await queries.answers_of(act.connection, [attempt.id])
+    answers = await grades.answers_of(act.connection, [attempt.id])
     if all(answer.question_id != question.id for answer in answers):
         raise CommandError(UserErrorCode.INVALID, "The question was not answered.", path)
     return question
@@ -123,7 +125,7 @@ async def correct_answer_key(context: Context, input: CorrectAnswerKey) -> Corre
     if key is None:
         raise _no_question()
     async with transact(context, "correctAnswerKey", Subject("Question", key)) as act:
-        found = await queries.find_question(act.connection, key)
+        found = await grades.find_question(act.connection, key)
         if found is None:
             raise _no_question()
         question, lineage, course_id = found
@@ -131,14 +133,14 @@ async def correct_answer_key(context: Context, input: CorrectAnswerKey) -> Corre
         await enrollment_queries.lock_course_status(act.connection, course_id)
         if not await _writes(act.connection, identity, course_id):
             raise _no_question()
-        await queries.own_keys(act.connection, lineage)
+        await changes.own_keys(act.connection, lineage)
         corrected = _right(question, input.key)
         copies = [
             copy
-            for copy in await queries.copies_of_question(act.connection, question.lineage, course_id)
+            for copy in await grades.copies_of_question(act.connection, question.lineage, course_id)
             if _fits(copy, input.key)
         ]
-        await queries.change_key(act.connection, [copy.id for copy in copies], corrected)
+        await grades.change_key(act.connection, [copy.id for copy in copies], corrected)
         regraded = await _grade_again(act, [copy.assessment_id for copy in copies])
         act.details.update(regraded_attempts=regraded, copies=[copy.id for copy in copies])
     row = await context.reader.fetch_first(assessment_queries.QUESTIONS_BY_IDS, ids=[key])
@@ -148,7 +150,7 @@ async def correct_answer_key(context: Context, input: CorrectAnswerKey) -> Corre
 async def _grade_again(act: Act, assessment_ids: list[int]) -> int:
     place, regraded = (0, 0), 0
     while True:
-        attempts = await queries.submitted_after(act.connection, assessment_ids, place, _BATCH)
+        attempts = await changes.submitted_after(act.connection, assessment_ids, place, _BATCH)
         if not attempts:
             return regraded
         # In order of enrollment over all batches: whoever else locks several does it in the same order.

@@ -9,7 +9,7 @@ import strawberry
 from database.queries.assessments import AssessmentRow, QuestionRow
 from database.tables.assessments import QuestionKind
 from execution.fields import batch, column
-from resolvers import assessments as assessment_resolvers, attempts as attempt_resolvers
+from resolvers import assessments as assessment_resolvers, attempt_views
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, AUTHOR
 
@@ -124,7 +124,7 @@ class Assessment(Node):
         """The questions, for the authors of the course. Learners are asked them in an attempt."""
         raise NotImplementedError
 
-    @batch(attempt_resolvers.viewer_attempts, policy=ANYONE)
+    @batch(attempt_views.viewer_attempts, policy=ANYONE)
     def viewer_attempts(self) -> list[Annotated[Attempt, strawberry.lazy("schema.attempts")]]:
         """The caller's attempts over all revisions, newest first, at most 100; empty when signed out."""
         raise NotImplementedError

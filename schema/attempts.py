@@ -10,7 +10,7 @@ import strawberry
 from database.queries.attempts import AttemptRow
 from database.tables.attempts import AttemptStatus
 from execution.fields import batch, column
-from resolvers import attempts as attempt_resolvers, regrading
+from resolvers import attempt_views, attempts as attempt_resolvers, regrading
 from resolvers.answers import Answer, NewAnswerKey
 from schema.assessments import Assessment, Question
 from schema.enrollments import Enrollment
@@ -42,7 +42,7 @@ class AttemptAnswer:
     )
     feedback: str | None = column(SIGNED_IN, "What the instructor says to it, if anything; as for `points`.")
 
-    @batch(attempt_resolvers.question, policy=SIGNED_IN)
+    @batch(attempt_views.question, policy=SIGNED_IN)
     def question(self) -> Question:
         """What was asked."""
         raise NotImplementedError
@@ -65,22 +65,22 @@ class Attempt(Node):
     max_score: float = column(SIGNED_IN, "Points of all questions.")
     passed: bool | None = column(SIGNED_IN, "Whether it passed; null until it is graded.")
 
-    @batch(attempt_resolvers.assessment, policy=SIGNED_IN)
+    @batch(attempt_views.assessment, policy=SIGNED_IN)
     def assessment(self) -> Assessment:
         """The assessment, in the revision that the attempt was started in."""
         raise NotImplementedError
 
-    @batch(attempt_resolvers.questions, policy=SIGNED_IN)
+    @batch(attempt_views.questions, policy=SIGNED_IN)
     def questions(self) -> list[Question]:
         """What it asks, in order."""
         raise NotImplementedError
 
-    @batch(attempt_resolvers.answers, policy=SIGNED_IN)
+    @batch(attempt_views.answers, policy=SIGNED_IN)
     def answers(self) -> list[AttemptAnswer]:
         """What was answered, in the order of the questions; questions without an answer are left out."""
         raise NotImplementedError
 
-    @batch(attempt_resolvers.enrollment, policy=SIGNED_IN)
+    @batch(attempt_views.enrollment, policy=SIGNED_IN)
     def enrollment(self) -> Enrollment | None:
         """The learner's enrollment; null for authors, whom it does not concern who the learner is."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import batch, column
 from resolvers import (
-    attempts as attempt_resolvers,
+    attempt_views,
     courses,
     enrollments as enrollment_resolvers,
     quality as quality_resolvers,
@@ -125,7 +125,7 @@ class Course(Node):
         """All revisions, newest first, for the authors of the course."""
         raise NotImplementedError
 
-    @batch(attempt_resolvers.attempts_to_grade, policy=AUTHOR)
+    @batch(attempt_views.attempts_to_grade, policy=AUTHOR)
     def attempts_to_grade(
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[Annotated[Attempt, strawberry.lazy("schema.attempts")]] | None:

@@ -17,7 +17,7 @@ from database.session import Database
 from database.tables.assessments import assessments
 from database.tables.attempts import attempt_answers, attempts as table
 from database.tables.enrollments import enrollments as enrollment_table
-from resolvers import attempts, enrollments
+from resolvers import attempt_views, attempts, enrollments
 from resolvers.answers import Answer
 from resolvers.attempts import AttemptPayload, QuestionAnswer, SaveAnswers, StartAttempt, SubmitAttempt
 from resolvers.commands import caller
@@ -193,9 +193,9 @@ async def test_attempts_are_limited(pupil: Context, strangers: Contexts) -> None
     payloads = [await attempts.start_attempt(another(strangers, pupil), StartAttempt(assessment_id()))]
     assert [[UserErrorCode.ATTEMPT_LIMIT_REACHED]] == [codes(payload) for payload in payloads]
     assert payloads[0].attempt is None
-    (listed,) = await attempts.viewer_attempts(pupil, [type("Row", (), {"id": 11})])
+    (listed,) = await attempt_views.viewer_attempts(pupil, [type("Row", (), {"id": 11})])
     assert [(2, MAX_SCORE), (1, 4.5)] == [(row.number, row.score) for row in listed]
-    assert [[]] == await attempts.viewer_attempts(strangers(), [type("Row", (), {"id": 11})])
+    assert [[]] == await attempt_views.viewer_attempts(strangers(), [type("Row", (), {"id": 11})])
 
 
 async def test_late_answers_are_refused_and_those_in_time_count(pupil: Context, clock: ManualClock) -> None:
@@ -314,7 +314,7 @@ async def test_learner_gets_the_assessment_of_their_own_revision(
         await connection.execute(update(enrollment_table).values(revision_id=2))
     again = await started(pupil, revision=1)
     assert (21, 2) == (again.assessment_id, again.number)
-    lists = await attempts.viewer_attempts(pupil, [type("Row", (), {"id": key}) for key in (21, 11)])
+    lists = await attempt_views.viewer_attempts(pupil, [type("Row", (), {"id": key}) for key in (21, 11)])
     assert [[2, 1], [2, 1]] == [[row.number for row in rows] for rows in lists]
 
 

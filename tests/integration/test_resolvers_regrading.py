@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,11 +21,12 @@ from database.tables.attempts import attempt_answers, attempts as table
 from database.tables.audit import audit_log
 from database.tables.enrollments import enrollments as enrollment_table
 from database.tables.learners import learners
-from resolvers import attempts, enrollments, regrading
+from resolvers import attempt_views, attempts, courses, enrollments, regrading
 from resolvers.answers import Answer, NewAnswerKey
 from resolvers.attempts import QuestionAnswer, StartAttempt, SubmitAttempt
 from resolvers.context import Context
 from resolvers.enrollments import Enroll
+from resolvers.pages import total_count
 from resolvers.regrading import CorrectAnswerKey, GradeAnswer
 from tests.small_accounts import Contexts, trail
 from tests.small_learning import (
@@ -115,6 +117,28 @@ async def test_grade_by_hand_can_be_changed(essayist: Context, teacher: Context)
         row = await graded(teacher, attempt, 2, 0)
     assert 4.0 == row.score
     assert [1.0, 4.0] == [event["score"] for event in await told(essayist.database, "attempt_graded")]
+
+
+async def test_what_waits_longest_comes_first(content: Database, teacher: Context, clock: ManualClock) -> None:
+    """Pages join to the list, ties broken, with its length; other courses have nothing of it."""
+    await crowd(content, 5, clock())
+    async with content.transaction() as connection:
+        waiting = {"status": "SUBMITTED", "score": None, "passed": None, "graded_at": None}
+        await connection.execute(table.update().values(**waiting))
+        later = table.update().where(table.c.id == 1)
+        await connection.execute(later.values(submitted_at=clock() + timedelta(seconds=1)))
+    rows = [row for row in await courses.by_ids(teacher, [1, 2]) if row is not None]
+    met: list[int] = []
+    after: str | None = None
+    while True:
+        part, other = await attempt_views.attempts_to_grade(teacher, rows, first=2, after=after)
+        assert [] == other.nodes
+        met += [row.id for row in part.nodes]
+        if not part.page_info.has_next_page:
+            break
+        after = part.page_info.end_cursor
+    assert [2, 3, 4, 5, 1] == met
+    assert [5, 0] == await total_count(teacher, [part, other])
 
 
 async def test_two_instructors_grade_at_once(essayist: Context, teacher: Context, strangers: Contexts) -> None:
