@@ -19,6 +19,7 @@ from app.wiring import Platform
 from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
+from database.notifications import Notifications, listening
 from resolvers.context import Services
 from security.encryption import Cipher
 from security.keys import load_or_create_key_ring, refuse_missing_keys
@@ -66,8 +67,13 @@ def claim_port(host: str, port: int) -> socket.socket:
     return claimed
 
 
-async def services(parts: Platform, recommender: Recommender) -> Services:
+async def services(parts: Platform, recommender: Recommender, notifications: Notifications | None = None) -> Services:
     """Return what resolvers use.
+
+    Args:
+        parts: the opened platform.
+        recommender: ranks courses.
+        notifications: from `listening`; without, subscriptions get their first value and no other.
 
     Raises:
         InputError: the key file cannot be used, or is not the one that belongs with the database.
@@ -82,6 +88,7 @@ async def services(parts: Platform, recommender: Recommender) -> Services:
         passwords=Passwords(security),
         tokens=Tokens(ring, security, parts.clock),
         recommender=recommender,
+        notifications=notifications or Notifications(),
         standards=Standards.of(parts.settings.quality.blocking),
     )
 
@@ -106,9 +113,12 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         listener: from `claim_port`.
         started: called with the address when requests are answered.
     """
-    async with ranking(parts) as ranked:
+    async with (
+        ranking(parts) as ranked,
+        listening(parts.database_url, parts.settings.database) as notifications,
+    ):
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
-        app = build_app(parts, await services(parts, recommender), ranked.status)
+        app = build_app(parts, await services(parts, recommender, notifications), ranked.status)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_DRAIN_SECONDS
         )

@@ -1,8 +1,9 @@
-"""The three kinds of fields that a schema is made of, each with a policy and a description.
+"""The four kinds of fields that a schema is made of, each with a policy and a description.
 
 - `column`: a plain value of the parent, read from its row.
 - `batch`: answered by a batch resolver for all parents of one level at once.
 - `command`: a mutation; its expected refusals become `userErrors`.
+- `subscription`: a stream of values, each of them allowed anew.
 
 A declaration is a stub: its signature gives the GraphQL arguments and type, its docstring the description,
 and its body is never run.
@@ -19,7 +20,8 @@ and its body is never run.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Self
 
 import strawberry
@@ -34,6 +36,7 @@ from execution.policies import Policy
 
 Command = Callable[..., Awaitable[Any]]
 Refusal = Callable[[CommandError], Any]
+Stream = Callable[..., AsyncGenerator[Any, None]]
 _SOURCE_NAMES = ("self", "root", "parent")
 
 
@@ -110,6 +113,29 @@ class CommandField(DeclaredField):
             return self.refusal(refused)
 
 
+class SubscriptionField(DeclaredField):
+    """A stream of values."""
+
+    stream: Stream
+    _OWN = ("policy", "stream")
+
+    @override
+    def get_result(self, source: Any, info: Info | None, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """Return the stream, if the policy allows."""
+        assert info is not None  # noqa: S101 - as above.
+        self.policy.enforce(info.context)
+        return self._values(info.context, _arguments(kwargs))
+
+    async def _values(self, context: Any, arguments: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        # Closed here and not by the garbage collector: what the stream holds is let go of when the client leaves.
+        async with aclosing(self.stream(context, **arguments)) as values:
+            async for value in values:
+                # What was allowed and loaded for the value before this one may have changed since.
+                self.policy.enforce(context)
+                context.loaders.clear()
+                yield value
+
+
 def column(
     policy: Policy,
     description: str,
@@ -164,6 +190,25 @@ def command(resolver: Command, *, policy: Policy, refusal: Refusal) -> Callable[
         field.policy = policy
         field.command = resolver
         field.refusal = refusal
+        return field(StrawberryResolver(stub))
+
+    return declare
+
+
+def subscription(resolver: Stream, *, policy: Policy) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a subscription: `resolver(context, **arguments)` returns an async generator of its values.
+
+    Args:
+        resolver: raises a `ClientError` at its first value when the caller may not have it, and later when they
+            may not any more; that ends the subscription.
+        policy: who may subscribe; asked again before every value.
+    """
+    _refuse_parents_check(policy, "a subscription")
+
+    def declare(stub: Callable[..., Any]) -> Any:
+        field = SubscriptionField(description=_description(stub), is_subscription=True)
+        field.policy = policy
+        field.stream = resolver
         return field(StrawberryResolver(stub))
 
     return declare

@@ -49,9 +49,13 @@ async def answer_key(_context: Context, questions: Sequence[QuestionRow]) -> lis
     ]
 
 
-async def explanation(_context: Context, questions: Sequence[QuestionRow]) -> list[str | None]:
-    """Return the explanation of each question."""
-    return [question.explanation for question in questions]
+async def explanation(context: Context, questions: Sequence[QuestionRow]) -> list[str | None]:
+    """Return the explanation of each question; None for learners without a graded attempt that asked it."""
+    if context.identity is None:
+        return [None] * len(questions)
+    keys = list({row.id for row in questions})
+    found = {row.id for row in await context.reader.fetch(queries.EXPLAINED, ids=keys, **viewpoint(context))}
+    return [question.explanation if question.id in found else None for question in questions]
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[AssessmentRow | None]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from catalog.quality import Standards
 from core.clock import Clock
+from database.notifications import Notifications
 from database.session import Database, Reader
 from security.policies import Identity
 
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that live as long as the process."""
+    """The parts that live as long as the process.
+
+    Attributes:
+        cipher: encrypts personal data.
+        passwords: hashes and verifies them.
+        tokens: issues and reads access tokens.
+        recommender: ranks courses.
+        notifications: wakes subscriptions; without `database.notifications.listening` it wakes none.
+    """
 
     cipher: Cipher
     passwords: Passwords
     tokens: Tokens
     recommender: Recommender
+    notifications: Notifications = field(default_factory=Notifications)
     standards: Standards = field(default_factory=Standards)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from core.errors import CommandError, InvalidArgumentError, UserErrorCode
+from core.errors import CommandError, ForbiddenError, InvalidArgumentError, UserErrorCode
 from core.ids import decode_id, decode_key
+from database.notifications import enrollment_topic, notify
 from database.queries import courses as course_queries, enrollments as queries, events as event_queries
 from database.queries.courses import CourseRow
 from database.queries.enrollments import EnrollmentRow, StoredEnrollment
@@ -19,13 +19,12 @@ from database.tables.events import EventKind
 from resolvers.accounts import Viewer
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
-from resolvers.pages import Count, Page, page, window
+from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
+from resolvers.watching import watched
 from security.audit import Subject
 
 _SCOPE = "enrollments"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 # What a list holds when no status is asked for: a course that was left is not one that is taken.
 _TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
 
@@ -90,6 +89,7 @@ async def enroll(context: Context, input: Enroll) -> EnrollmentPayload:  # noqa:
         else:
             await queries.count_learner(act.connection, course_id, 1)
             await _write_event(act, EventKind.ENROLLED, identity.learner_id, course_id, recommendation_id)
+            await notify(act.connection, [enrollment_topic(enrollment_id)])
             act.details["enrollment_id"] = enrollment_id
     (enrollment,) = await _in_courses(context, identity.learner_id, [course_id])
     return EnrollmentPayload(enrollment=enrollment, user_errors=() if refusal is None else (refusal,))
@@ -138,7 +138,7 @@ async def enrollments(
     keys = list({viewer.learner_id for viewer in viewers})
     values: dict[str, Any] = {"learner_ids": keys, "statuses": list(statuses), "limit": asked.limit + 1}
     if asked.after is not None:
-        values["after_at"], values["after_id"] = _moment(asked.after[0]), asked.after[1]
+        values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
     groups: dict[int, list[EnrollmentRow]] = {key: [] for key in keys}
     for row in await context.reader.fetch(queries.page(after=asked.after is not None), **values):
         groups[row.learner_id].append(row)
@@ -147,7 +147,7 @@ async def enrollments(
             groups[viewer.learner_id],
             asked,
             scope=scope,
-            key=lambda row: (_microseconds(row.enrolled_at), row.id),
+            key=lambda row: (microseconds(row.enrolled_at), row.id),
             count=Count(_count, (viewer.learner_id, statuses)),
         )
         for viewer in viewers
@@ -166,6 +166,25 @@ async def viewer_enrollment(context: Context, courses: Sequence[CourseRow]) -> l
     if context.identity is None:
         return [None] * len(courses)
     return await _in_courses(context, context.identity.learner_id, [row.id for row in courses])
+
+
+def enrollment_progress(context: Context, *, enrollment_id: str) -> AsyncGenerator[EnrollmentRow, None]:
+    """Return the stream of an enrollment of the caller's own: at once, and whenever its progress or status changes.
+
+    At its first value, or later, it raises what `watched` raises, and besides:
+
+    Raises:
+        ForbiddenError: there is no such enrollment of the caller's own.
+    """
+    key = decode_key(enrollment_id, "Enrollment")
+
+    async def read() -> EnrollmentRow:
+        (row,) = [None] if key is None else await by_ids(context, [key])
+        if row is None:
+            raise ForbiddenError("There is no enrollment of yours with this id.")
+        return row
+
+    return watched(context, enrollment_topic(key or 0), read)
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[EnrollmentRow | None]:
@@ -207,6 +226,7 @@ async def _withdraw(act: Act, learner_id: int, stored: StoredEnrollment) -> None
     await queries.withdraw(act.connection, stored.id)
     await queries.count_learner(act.connection, stored.course_id, -1)
     await _write_event(act, EventKind.UNENROLLED, learner_id, stored.course_id, None)
+    await notify(act.connection, [enrollment_topic(stored.id)])
 
 
 async def _write_event(
@@ -240,14 +260,3 @@ def recommendation_key(text: str, path: tuple[str, ...]) -> UUID:
 
 def _no_course() -> CommandError:
     return CommandError(UserErrorCode.NOT_FOUND, "There is no such course.", ("input", "courseId"))
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + microseconds * _MICROSECOND
-    except OverflowError as error:
-        raise InvalidArgumentError("The cursor does not belong to this list and order.") from error

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import accounts, assessments, courses, enrollments, lessons, reviews, revisions, topics
+from resolvers import accounts, assessments, attempts, courses, enrollments, lessons, reviews, revisions, topics
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
@@ -17,6 +17,7 @@ _MOST_NODES = 100
 # implement Node. All kinds of lessons are one name, and all kinds of questions: a lesson may become another kind.
 LOADERS: Mapping[str, Loader] = {
     "Assessment": assessments.by_ids,
+    "Attempt": attempts.by_ids,
     "Course": courses.by_ids,
     "CourseRevision": revisions.by_ids,
     "Enrollment": enrollments.by_ids,

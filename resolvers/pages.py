@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -16,6 +17,8 @@ NodeT = TypeVar("NodeT")
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,23 @@ def _storable(part: Any) -> bool:
     if isinstance(part, int):
         return -(2**63) <= part < 2**63
     return not isinstance(part, str) or "\0" not in part
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as a part of a sort key: whole microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the moment that a part of a sort key stands for.
+
+    Raises:
+        InvalidArgumentError: there is no such moment; the cursor was forged.
+    """
+    try:
+        return _EPOCH + microseconds * _MICROSECOND
+    except OverflowError as error:
+        raise InvalidArgumentError("The cursor does not belong to this list and order.") from error
 
 
 def window(

@@ -12,6 +12,7 @@ from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
 from resolvers import (
     accounts as account_resolvers,
+    continuing,
     enrollments as enrollment_resolvers,
     preferences as preference_resolvers,
     studio as studio_resolvers,
@@ -59,6 +60,16 @@ class Viewer(Node):
         ] = strawberry.UNSET,
     ) -> Connection[Enrollment]:
         """The courses that they take or have completed, newest enrollment first."""
+        raise NotImplementedError
+
+    @batch(continuing.continue_learning, policy=SIGNED_IN)
+    def continue_learning(
+        self,
+        first: Annotated[
+            int | None, strawberry.argument(description="How many, 0 to 20; 5 when nothing is said.")
+        ] = strawberry.UNSET,
+    ) -> list[Enrollment]:
+        """The courses that they take, those first that they were active in last."""
         raise NotImplementedError
 
     @batch(studio_resolvers.authored_courses, policy=SIGNED_IN)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
 from database.queries.assessments import AssessmentRow, QuestionRow
 from database.tables.assessments import QuestionKind
 from execution.fields import batch, column
-from resolvers import assessments as assessment_resolvers
+from resolvers import assessments as assessment_resolvers, attempt_views
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, AUTHOR
+
+if TYPE_CHECKING:
+    from schema.attempts import Attempt
 
 
 @strawberry.type(description="What answers a question rightly; what does not belong to its kind is null.")
@@ -50,9 +53,9 @@ class Question(Node):
         """What answers it rightly; for the authors of the course."""
         raise NotImplementedError
 
-    @batch(assessment_resolvers.explanation, policy=AUTHOR)
+    @batch(assessment_resolvers.explanation, policy=ANYONE)
     def explanation(self) -> str | None:
-        """Why that is right, in Markdown; for the authors of the course. Learners read it in their graded attempt."""
+        """Why that is right, in Markdown; null for learners until an attempt of theirs that asked it is graded."""
         raise NotImplementedError
 
 
@@ -119,6 +122,11 @@ class Assessment(Node):
     @batch(assessment_resolvers.questions, policy=AUTHOR)
     def questions(self) -> list[Question] | None:
         """The questions, for the authors of the course. Learners are asked them in an attempt."""
+        raise NotImplementedError
+
+    @batch(attempt_views.viewer_attempts, policy=ANYONE)
+    def viewer_attempts(self) -> list[Annotated[Attempt, strawberry.lazy("schema.attempts")]]:
+        """The caller's attempts over all revisions, newest first, at most 100; empty when signed out."""
         raise NotImplementedError
 
     @classmethod

@@ -20,6 +20,7 @@ from schema.assessments import (
     ShortAnswerQuestion,
     SingleChoiceQuestion,
 )
+from schema.attempts import Attempt
 from schema.courses import Course, Instructor
 from schema.enrollments import Enrollment
 from schema.lessons import ArticleLesson, ExerciseLesson, VideoLesson
@@ -28,6 +29,7 @@ from schema.queries import Query
 from schema.reviews import Review
 from schema.revisions import CourseRevision, Module
 from schema.scalars import DATE_TIME
+from schema.subscriptions import Subscription
 from schema.topics import Topic
 
 
@@ -44,9 +46,11 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
     return ContractSchema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[
             ArticleLesson,
             Assessment,
+            Attempt,
             Course,
             CourseRevision,
             Enrollment,

@@ -13,6 +13,7 @@ from database.queries.courses import CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import batch, column
 from resolvers import (
+    attempt_views,
     course_facets,
     courses,
     enrollments as enrollment_resolvers,
@@ -33,6 +34,7 @@ from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
 if TYPE_CHECKING:
+    from schema.attempts import Attempt
     from schema.enrollments import Enrollment
 
 describe(
@@ -127,6 +129,13 @@ class Course(Node):
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[CourseRevision] | None:
         """All revisions, newest first, for the authors of the course."""
+        raise NotImplementedError
+
+    @batch(attempt_views.attempts_to_grade, policy=AUTHOR)
+    def attempts_to_grade(
+        self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
+    ) -> Connection[Annotated[Attempt, strawberry.lazy("schema.attempts")]] | None:
+        """Attempts that wait for an instructor, for the authors of the course; those first that wait longest."""
         raise NotImplementedError
 
     @batch(quality_resolvers.quality, policy=AUTHOR)

@@ -10,13 +10,15 @@ import strawberry
 from database.queries.enrollments import EnrollmentRow
 from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
-from resolvers import enrollments as enrollment_resolvers
+from resolvers import continuing, enrollments as enrollment_resolvers
 from schema.courses import Course
 from schema.enums import describe
 from schema.errors import UserError, user_errors
 from schema.inputs import given
+from schema.lessons import Lesson
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, SIGNED_IN
+from schema.revisions import CourseRevision
 
 describe(
     EnrollmentStatus,
@@ -42,6 +44,21 @@ class Enrollment(Node):
         """The course, even if it has been archived since."""
         raise NotImplementedError
 
+    @batch(continuing.revision, policy=SIGNED_IN)
+    def revision(self) -> CourseRevision | None:
+        """The revision that they learn with; null for a course without content."""
+        raise NotImplementedError
+
+    @batch(continuing.newer_revision, policy=SIGNED_IN)
+    def newer_revision(self) -> CourseRevision | None:
+        """What was published since, if anything; `moveToLatestRevision` moves to it."""
+        raise NotImplementedError
+
+    @batch(continuing.next_lesson, policy=SIGNED_IN)
+    def next_lesson(self) -> Lesson | None:
+        """The first lesson that they have not completed; null when there is none left."""
+        raise NotImplementedError
+
     @classmethod
     def is_type_of(cls, value: Any, _info: Any) -> bool:
         """Say whether a row is an enrollment."""
@@ -64,6 +81,25 @@ class UnenrollPayload:
 
     enrollment: Enrollment | None = column(ANYONE, "The enrollment, withdrawn; null when refused.")
     user_errors: list[UserError] = user_errors()
+
+
+@strawberry.type(description="The answer of `moveToLatestRevision`.")
+class MoveToLatestRevisionPayload:
+    """The answer of `moveToLatestRevision`."""
+
+    enrollment: Enrollment | None = column(ANYONE, "The enrollment, in its revision; null when refused.")
+    user_errors: list[UserError] = user_errors()
+
+
+@strawberry.input(description="The enrollment to move on.")
+class MoveToLatestRevisionInput:
+    """Input of `moveToLatestRevision`."""
+
+    enrollment_id: strawberry.ID = strawberry.field(description="An enrollment of the caller's own.")
+
+    def to_criteria(self) -> continuing.MoveToLatestRevision:
+        """Return the resolver's form."""
+        return continuing.MoveToLatestRevision(self.enrollment_id)
 
 
 @strawberry.input(description="A course to take.")

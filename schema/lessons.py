@@ -9,9 +9,10 @@ import strawberry
 from database.queries.lessons import LessonRow
 from database.tables.revisions import LessonKind
 from execution.fields import batch, column
-from resolvers import lessons as lesson_resolvers
+from resolvers import lessons as lesson_resolvers, progress as progress_resolvers
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE
+from schema.progress import LessonProgress
 
 
 @strawberry.interface(
@@ -24,6 +25,11 @@ class Lesson(Node):
     title: str = column(ANYONE, "What it is called.")
     position: int = column(ANYONE, "Place in its module, from 0.")
     duration_seconds: int = column(ANYONE, "Seconds that it takes; 0 when unknown.")
+
+    @batch(progress_resolvers.lesson_progress, policy=ANYONE)
+    def viewer_progress(self) -> LessonProgress | None:
+        """How far the caller is, in whichever revision that was; null before they began, or not taking the course."""
+        raise NotImplementedError
 
 
 def _is(kind: LessonKind, value: Any) -> bool:

@@ -18,6 +18,7 @@ from schema.authoring import AuthoringMutation
 from schema.enrollments import EnrollInput, EnrollPayload, UnenrollInput, UnenrollPayload
 from schema.errors import refusal_as
 from schema.inputs import INPUT
+from schema.learning import LearningMutation
 from schema.policies import ANYONE, MODERATOR, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
 from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
@@ -41,7 +42,7 @@ _REVIEW = refusal_as(review_commands.ReviewPayload)
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AuthoringMutation):
+class Mutation(AuthoringMutation, LearningMutation):
     """The mutation type."""
 
     @command(session_commands.sign_up, policy=ANYONE, refusal=_SESSION)

@@ -17,7 +17,7 @@ from core.clock import ManualClock
 from database.migrate import migrate
 from database.session import Database, open_database
 
-pytest_plugins = ["tests.small_catalog", "tests.small_accounts"]
+pytest_plugins = ["tests.small_catalog", "tests.small_accounts", "tests.small_learning"]
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "waymark_template"

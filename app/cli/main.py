@@ -21,7 +21,7 @@ _GROUPS = {
     "features": "Declare, compute and materialize features.",
     "model": "Train, evaluate and release the ranking model.",
 }
-_COMMANDS = ("up", "serve", "demo", "recommend", "schema")
+_COMMANDS = ("up", "serve", "demo", "recommend", "schema", "housekeeping")
 
 
 class LazyGroup(typer.core.TyperGroup):

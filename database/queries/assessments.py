@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, any_, bindparam, exists, func, literal_column, or_, select
 
+from database.queries.courses import IdRow
 from database.queries.visibility import LEARNER_ID, revision_is_visible, writes
 from database.rows import Row
 from database.statements import Statement
 from database.tables.assessments import assessments, questions
-from database.tables.attempts import attempts
+from database.tables.attempts import AttemptStatus, attempts
 from database.tables.courses import courses
 from database.tables.enrollments import enrollments
 from database.tables.revisions import course_revisions
@@ -84,6 +85,11 @@ OF_MODULES: Statement[AssessmentRow] = Statement(
     select(*COLUMNS).select_from(WITH_REVISION).where(assessments.c.module_id == _IDS), AssessmentRow
 )
 
+# For who has an attempt at them, whoever may see the course now.
+BY_IDS: Statement[AssessmentRow] = Statement(
+    select(*COLUMNS).select_from(WITH_REVISION).where(assessments.c.id == _IDS), AssessmentRow
+)
+
 VISIBLE_BY_IDS: Statement[AssessmentRow] = Statement(
     select(*COLUMNS)
     .select_from(WITH_REVISION.join(courses, courses.c.id == course_revisions.c.course_id))
@@ -97,6 +103,29 @@ QUESTIONS: Statement[QuestionRow] = Statement(
     .where(questions.c.assessment_id == _IDS)
     .order_by(questions.c.assessment_id, questions.c.position),
     QuestionRow,
+)
+
+QUESTIONS_BY_IDS: Statement[QuestionRow] = Statement(
+    select(*QUESTION_COLUMNS).select_from(QUESTIONS_WITH_REVISION).where(questions.c.id == _IDS), QuestionRow
+)
+
+# A question is explained to authors, and to learners once an attempt of theirs is graded that asked it.
+EXPLAINED: Statement[IdRow] = Statement(
+    select(questions.c.id)
+    .select_from(QUESTIONS_WITH_REVISION)
+    .where(
+        questions.c.id == _IDS,
+        or_(
+            exists()
+            .where(attempts.c.assessment_id == questions.c.assessment_id, enrollments.c.learner_id == LEARNER_ID)
+            .where(
+                enrollments.c.id == attempts.c.enrollment_id,
+                attempts.c.status == literal_column(f"'{AttemptStatus.GRADED}'"),
+            ),
+            writes(course_revisions.c.course_id),
+        ),
+    ),
+    IdRow,
 )
 
 # A question is seen by those who were asked it, and by the authors of its course.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, bindparam, cast, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.queries.course_filters import COUNTED
 from database.queries.courses import COLUMNS, CourseRow, IdRow
@@ -19,6 +20,16 @@ class ReviewedCourseRow(CourseRow):
     """A course in review, with the microsecond since 1970 that it was submitted."""
 
     submitted_at: int
+
+
+async def wrote(connection: AsyncConnection, course_id: int, account_id: int) -> bool:
+    """Say whether an account is one of the authors of a course."""
+    statement = (
+        select(course_instructors.c.course_id)
+        .join_from(course_instructors, instructors)
+        .where(course_instructors.c.course_id == course_id, instructors.c.account_id == account_id)
+    )
+    return (await connection.execute(statement)).first() is not None
 
 
 AUTHORED = Statement(

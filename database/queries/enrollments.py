@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    ScalarSelect,
     Text,
     any_,
     bindparam,
@@ -28,8 +29,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from database.queries.topics import CountRow
 from database.rows import Row
 from database.statements import Statement
+from database.tables.attempts import attempts
 from database.tables.courses import course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
+from database.tables.progress import lesson_progress
+from database.tables.revisions import course_revisions
 
 
 class EnrollmentRow(Row):
@@ -38,6 +42,7 @@ class EnrollmentRow(Row):
     id: int
     learner_id: int
     course_id: int
+    revision_id: int | None
     status: str
     progress: float
     enrolled_at: datetime
@@ -63,6 +68,7 @@ _COLUMNS = (
     enrollments.c.id,
     enrollments.c.learner_id,
     enrollments.c.course_id,
+    enrollments.c.revision_id,
     enrollments.c.status,
     enrollments.c.progress,
     enrollments.c.enrolled_at,
@@ -131,11 +137,78 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
     )
 
 
+def _continuing() -> Statement[EnrollmentRow]:
+    parent = (
+        func.unnest(bindparam("learner_ids", type_=ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger))
+        .render_derived("parent")
+    )
+    moments = [
+        select(func.max(moment)).where(table.c.enrollment_id == enrollments.c.id).scalar_subquery()
+        for table, moment in ((lesson_progress, lesson_progress.c.position_at), (attempts, attempts.c.started_at))
+    ]
+    active_at = func.greatest(enrollments.c.enrolled_at, *moments).label("active_at")
+    chosen = (
+        select(*_COLUMNS, active_at)
+        .where(
+            enrollments.c.learner_id == parent.c.id,
+            enrollments.c.status == literal_column(f"'{EnrollmentStatus.ACTIVE}'"),
+        )
+        .order_by(active_at.desc(), enrollments.c.id.desc())
+        .limit(bindparam("limit", type_=BigInteger))
+        .lateral("chosen")
+    )
+    return Statement(
+        select(*(chosen.c[each.name] for each in _COLUMNS))
+        .select_from(parent.join(chosen, literal_column("true")))
+        .order_by(chosen.c.learner_id, chosen.c.active_at.desc(), chosen.c.id.desc()),
+        EnrollmentRow,
+    )
+
+
+CONTINUING = _continuing()
+"""The active enrollments of each of `learner_ids`, most recently active first, at most `limit` each."""
+
+
+def published_revision(course_id: ColumnElement[int] | int) -> ScalarSelect[int]:
+    """Return the key of the published revision of a course, or null, as an expression."""
+    published = course_revisions.alias("published")
+    return (
+        select(published.c.id)
+        .where(published.c.course_id == course_id, published.c.status == literal_column("'PUBLISHED'"))
+        .scalar_subquery()
+    )
+
+
+def effective_revision() -> ColumnElement[int]:
+    """Return the revision that a row of `enrollments` sees: its own, or else the published one."""
+    published: ColumnElement[int] = published_revision(enrollments.c.course_id).correlate(enrollments)
+    return func.coalesce(enrollments.c.revision_id, published)
+
+
 async def lock_course_status(connection: AsyncConnection, course_id: int) -> str | None:
     """Return the status of a course, which cannot change until the transaction ends, or None."""
     statement = select(courses.c.status).where(courses.c.id == course_id).with_for_update(read=True)
     status: str | None = (await connection.execute(statement)).scalar_one_or_none()
     return status
+
+
+async def lock_course_of(connection: AsyncConnection, *, learner_id: int, enrollment_id: int) -> int | None:
+    """Return the course of an enrollment of a learner, where nothing is published until the transaction ends."""
+    statement = (
+        select(courses.c.id)
+        .join(enrollments, enrollments.c.course_id == courses.c.id)
+        .where(enrollments.c.id == enrollment_id, enrollments.c.learner_id == learner_id)
+        .with_for_update(read=True, of=courses)
+    )
+    number: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return number
+
+
+async def latest_revision(connection: AsyncConnection, course_id: int) -> int | None:
+    """Return the key of the published revision of a course, or None."""
+    number: int | None = (await connection.execute(select(published_revision(course_id)))).scalar_one()
+    return number
 
 
 async def activate(
@@ -146,7 +219,9 @@ async def activate(
     recommendation_id: UUID | None,
     now: datetime,
 ) -> int | None:
-    """Enroll a learner, or take a withdrawn enrollment up again with the progress it had.
+    """Enroll a learner in the published revision, or take a withdrawn enrollment up again with what it had.
+
+    The course must be locked, so that no other revision is published meanwhile.
 
     Returns:
         The enrollment's id; None when the learner is enrolled already, even by a command of this moment.
@@ -154,14 +229,17 @@ async def activate(
     statement = insert_or(enrollments).values(
         learner_id=learner_id,
         course_id=course_id,
+        revision_id=published_revision(course_id),
         status=EnrollmentStatus.ACTIVE.value,
         enrolled_at=now,
         recommendation_id=recommendation_id,
     )
     excluded = statement.excluded
+    renewed: dict[str, Any] = {name: excluded[name] for name in ("status", "enrolled_at", "recommendation_id")}
+    renewed["revision_id"] = func.coalesce(enrollments.c.revision_id, excluded.revision_id)
     statement_or_again = statement.on_conflict_do_update(
         index_elements=[enrollments.c.learner_id, enrollments.c.course_id],
-        set_={name: excluded[name] for name in ("status", "enrolled_at", "recommendation_id")},
+        set_=renewed,
         where=enrollments.c.status == EnrollmentStatus.WITHDRAWN.value,
     ).returning(enrollments.c.id)
     number: int | None = (await connection.execute(statement_or_again)).scalar_one_or_none()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, BigInteger, any_, bindparam, or_, select
+from sqlalchemy import ARRAY, BigInteger, any_, bindparam, exists, literal_column, or_, select
 
+from database.queries.enrollments import effective_revision
 from database.queries.visibility import revision_is_visible, takes, writes
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import courses
-from database.tables.revisions import course_revisions, lessons
+from database.tables.enrollments import enrollments
+from database.tables.progress import lesson_progress
+from database.tables.revisions import course_revisions, lessons, modules
 
 
 class LessonRow(Row):
@@ -22,6 +25,12 @@ class LessonRow(Row):
     kind: str
     title: str
     duration_seconds: int
+
+
+class NextLessonRow(LessonRow):
+    """The lesson that the enrollment `enrollment_id` continues with."""
+
+    enrollment_id: int
 
 
 class LessonContentRow(Row):
@@ -65,3 +74,30 @@ CONTENTS: Statement[LessonContentRow] = Statement(
     .where(lessons.c.id == _IDS, revision_is_visible(), or_(takes(courses.c.id), writes(courses.c.id))),
     LessonContentRow,
 )
+
+
+def _next_of_enrollments() -> Statement[NextLessonRow]:
+    done = exists().where(
+        lesson_progress.c.enrollment_id == enrollments.c.id,
+        lesson_progress.c.lesson_lineage == lessons.c.lineage,
+        lesson_progress.c.completed_at.is_not(None),
+    )
+    first = (
+        select(*COLUMNS)
+        .select_from(lessons.join(course_revisions).join(modules, modules.c.id == lessons.c.module_id))
+        .where(lessons.c.revision_id == effective_revision(), ~done.correlate(enrollments, lessons))
+        .order_by(modules.c.position, lessons.c.position)
+        .limit(literal_column("1"))
+        .correlate(enrollments)
+        .lateral("chosen")
+    )
+    return Statement(
+        select(*first.c, enrollments.c.id.label("enrollment_id"))
+        .select_from(enrollments.join(first, literal_column("true")))
+        .where(enrollments.c.id == _IDS),
+        NextLessonRow,
+    )
+
+
+NEXT_OF_ENROLLMENTS = _next_of_enrollments()
+"""The first lesson that is not completed, in the order of the revision that the enrollment sees."""

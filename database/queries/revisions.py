@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from database.queries.courses import CourseCountRow
+from database.queries.enrollments import effective_revision
 from database.queries.visibility import LEARNER_ID, is_one, revision_is_visible
 from database.rows import Row
 from database.statements import Statement
@@ -48,6 +49,12 @@ class RevisionRow(Row):
     created_at: datetime
     submitted_at: datetime | None
     published_at: datetime | None
+
+
+class TakenRevisionRow(RevisionRow):
+    """The revision that the enrollment `enrollment_id` sees."""
+
+    enrollment_id: int
 
 
 class ModuleRow(Row):
@@ -83,6 +90,13 @@ OPEN_OF_COURSES: Statement[RevisionRow] = Statement(
 
 PUBLISHED_OF_COURSES: Statement[RevisionRow] = Statement(
     select(*_COLUMNS).where(course_revisions.c.course_id == _IDS, _PUBLISHED), RevisionRow
+)
+
+OF_ENROLLMENTS: Statement[TakenRevisionRow] = Statement(
+    select(*_COLUMNS, enrollments.c.id.label("enrollment_id"))
+    .join_from(enrollments, course_revisions, course_revisions.c.id == effective_revision())
+    .where(enrollments.c.id == _IDS),
+    TakenRevisionRow,
 )
 
 COUNTS_OF_COURSES: Statement[CourseCountRow] = Statement(

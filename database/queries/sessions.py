@@ -1,4 +1,4 @@
-"""Statements about sessions, all of them writes: a session is read only to be changed."""
+"""Statements about sessions: a session is read to be changed, or to see whether it still stands."""
 
 from __future__ import annotations
 
@@ -6,10 +6,28 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import DateTime, Uuid, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from database.rows import Row
+from database.statements import Statement
 from database.tables.accounts import accounts, sessions
+
+
+class SessionRow(Row):
+    """A session that stands."""
+
+    id: UUID
+
+
+STANDING = Statement(
+    select(sessions.c.id).where(
+        sessions.c.id == bindparam("session_id", type_=Uuid),
+        sessions.c.revoked_at.is_(None),
+        sessions.c.expires_at > bindparam("now", type_=DateTime(timezone=True)),
+    ),
+    SessionRow,
+)
 
 
 class StoredSession(NamedTuple):

@@ -9,7 +9,7 @@ from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceTyp
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from execution.fields import BatchField, CommandField, DeclaredField
+from execution.fields import BatchField, CommandField, DeclaredField, SubscriptionField
 from execution.policies import Policy
 from schema.contract import build_schema
 
@@ -41,13 +41,15 @@ def test_field_declares_a_policy(name: str) -> None:
     assert isinstance(field.policy, Policy)
 
 
-def test_mutations_are_commands_and_queries_are_batches() -> None:
+def test_mutations_are_commands_queries_are_batches_and_subscriptions_are_streams() -> None:
     """The roots hold nothing else, so that no work escapes batching or the error border."""
     for name, field in FIELDS.items():
         if name.startswith("Mutation."):
             assert isinstance(field, CommandField), name
         if name.startswith("Query."):
             assert isinstance(field, BatchField), name
+        if name.startswith("Subscription."):
+            assert isinstance(field, SubscriptionField), name
 
 
 def test_everything_in_the_contract_is_described() -> None:

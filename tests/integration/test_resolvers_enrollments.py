@@ -21,7 +21,7 @@ from resolvers import accounts, courses as course_resolvers, enrollments
 from resolvers.accounts import Viewer
 from resolvers.context import Context
 from resolvers.enrollments import Enroll, EnrollmentPayload, Unenroll
-from resolvers.pages import total_count
+from resolvers.pages import moment, total_count
 from tests.small_accounts import Contexts, trail
 from tests.small_catalog import UNPUBLISHED
 
@@ -255,7 +255,7 @@ async def test_cursor_of_another_list_is_refused(learner: Context, clock: Manual
             learner, [viewer], after=part.page_info.end_cursor, status=EnrollmentStatus.ACTIVE
         )
     with pytest.raises(InvalidArgumentError):
-        enrollments._moment(10**30)
+        moment(10**30)
 
 
 async def test_enrollment_stands_with_its_course(learner: Context, strangers: Contexts) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import strawberry
+from strawberry.types import ExecutionResult
 
 from core.errors import ClientError, CommandError, ForbiddenError, UserErrorCode
 from execution.dataloading import freeze
-from execution.fields import batch, column, command
+from execution.fields import batch, column, command, subscription
 from execution.policies import Policy
 
 
@@ -132,7 +133,28 @@ class Mutation:
         raise NotImplementedError
 
 
-SCHEMA = strawberry.Schema(Query, Mutation)
+async def moves(context: FakeContext, *, count: int) -> AsyncGenerator[Shelf, None]:
+    """Stream shelves; after the second one the caller may not have more."""
+    try:
+        for number in range(count):
+            context.allowed = number < 2
+            context.loaders["of the value before"] = None
+            yield Shelf(number)
+    finally:
+        context.calls.append(("closed", count))
+
+
+@strawberry.type
+class Subscription:
+    """The subscriptions."""
+
+    @subscription(moves, policy=LIBRARIAN)
+    def moved(self, count: int) -> ShelfType:
+        """A shelf that was moved."""
+        raise NotImplementedError
+
+
+SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
 
 
 async def execute(document: str, context: FakeContext | None = None) -> tuple[Any, list[str], FakeContext]:
@@ -197,6 +219,8 @@ def test_policy_over_parents_needs_a_batch_resolver() -> None:
         column(EVEN, "A column.")
     with pytest.raises(TypeError, match="not a command"):
         command(move, policy=EVEN, refusal=lambda error: error)
+    with pytest.raises(TypeError, match="not a subscription"):
+        subscription(moves, policy=EVEN)
 
 
 async def test_expected_refusal_of_a_command_is_data() -> None:
@@ -214,6 +238,44 @@ async def test_policy_refuses_a_command() -> None:
     data, errors, _ = await execute("mutation { move(number: 1) { errors } }", FakeContext(allowed=False))
     assert ["Only librarians may see this."] == errors
     assert {"move": None} == data
+
+
+async def watch(context: FakeContext, count: int) -> tuple[list[Any], list[str]]:
+    """Return data and error messages of a subscription, to its end."""
+    document = f'subscription {{ moved(count: {count}) {{ number secret books(words: ["x"]) }} }}'
+    results = [each async for each in await SCHEMA.subscribe(document, context_value=context)]
+    data = [each.data["moved"] for each in results if isinstance(each, ExecutionResult) and each.data]
+    return data, [error.message for each in results for error in each.errors or ()]
+
+
+async def test_subscription_streams_values_with_what_hangs_on_them() -> None:
+    """Each value is resolved like any object, with fresh loaders, and the stream is closed at its end."""
+    context = FakeContext()
+    data, errors = await watch(context, 2)
+    assert [] == errors
+    assert [{"number": n, "secret": f"s{n}", "books": [f"{n}x"]} for n in range(2)] == data
+    assert "of the value before" not in context.loaders
+    assert [("books", 1), ("books", 1), ("closed", 2)] == context.calls
+
+
+async def test_policy_of_a_subscription_is_asked_for_every_value() -> None:
+    """Who may not subscribe gets no stream; who may no more gets no other value, and the stream is closed."""
+    refused = FakeContext(allowed=False)
+    assert ([], ["Only librarians may see this."]) == await watch(refused, 1)
+    assert [] == refused.calls
+    context = FakeContext()
+    data, errors = await watch(context, 4)
+    assert (2, ["Only librarians may see this."]) == (len(data), errors)
+    assert ("closed", 4) == context.calls[-1]
+
+
+async def test_client_that_leaves_closes_the_stream() -> None:
+    """What the stream holds is let go of at once."""
+    context = FakeContext()
+    stream = await SCHEMA.subscribe("subscription { moved(count: 2) { number } }", context_value=context)
+    await anext(stream)
+    await stream.aclose()
+    assert [("closed", 2)] == context.calls
 
 
 def test_field_without_a_description_cannot_be_declared() -> None:
