@@ -30,7 +30,7 @@ describe(
     "What an account may do besides learning. Open to growth: ignore unknown values.",
     LEARNER="Takes courses; everybody does.",
     INSTRUCTOR="Writes courses.",
-    MODERATOR="Publishes and archives courses, and hides reviews.",
+    MODERATOR="Publishes courses, and hides reviews.",
     ADMINISTRATOR="Does what anybody may do, and manages accounts.",
 )
 
