@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from app.asgi import build_app
 from app.wiring import Platform
+from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
 from resolvers.context import Services
@@ -81,6 +82,7 @@ async def services(parts: Platform, recommender: Recommender) -> Services:
         passwords=Passwords(security),
         tokens=Tokens(ring, security, parts.clock),
         recommender=recommender,
+        standards=Standards.of(parts.settings.quality.blocking),
     )
 
 

@@ -83,12 +83,20 @@ class CommandError(WaymarkError):
         code: the documented reason.
         message: one sentence in plain English, fit to be shown to a developer.
         field: path of the input field at fault, in GraphQL names, such as `("input", "email")`.
+        others: further reasons, for a command that tells all that is wrong at once.
     """
 
-    def __init__(self, code: UserErrorCode, message: str, field: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        code: UserErrorCode,
+        message: str,
+        field: tuple[str, ...] | None = None,
+        others: tuple[CommandError, ...] = (),
+    ) -> None:
         self.code = code
         self.message = message
         self.field = field
+        self.others = others
         super().__init__(f"{code.value}: {message}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from catalog.quality import Standards
 from core.clock import Clock
 from database.session import Database, Reader
 from security.policies import Identity
@@ -26,6 +27,7 @@ class Services:
     passwords: Passwords
     tokens: Tokens
     recommender: Recommender
+    standards: Standards = field(default_factory=Standards)
 
 
 @dataclass(slots=True)

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 import strawberry
 
 from database.tables.accounts import Role
+from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
 from execution.fields import batch, column
 from resolvers import (
     accounts as account_resolvers,
     enrollments as enrollment_resolvers,
     preferences as preference_resolvers,
+    studio as studio_resolvers,
 )
+from schema.courses import Course
 from schema.enrollments import Enrollment
 from schema.enums import describe
 from schema.nodes import Node, global_id
@@ -56,6 +59,18 @@ class Viewer(Node):
         ] = strawberry.UNSET,
     ) -> Connection[Enrollment]:
         """The courses that they take or have completed, newest enrollment first."""
+        raise NotImplementedError
+
+    @batch(studio_resolvers.authored_courses, policy=SIGNED_IN)
+    def authored_courses(
+        self,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        status: Annotated[
+            CourseStatus | None, strawberry.argument(description="Only these; all when nothing is said.")
+        ] = strawberry.UNSET,
+    ) -> Connection[Course]:
+        """The courses that they have written, drafts included, newest first."""
         raise NotImplementedError
 
     @classmethod

@@ -11,13 +11,19 @@ import strawberry
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import batch, column
-from resolvers import courses, enrollments as enrollment_resolvers, revisions as revision_resolvers
+from resolvers import (
+    courses,
+    enrollments as enrollment_resolvers,
+    quality as quality_resolvers,
+    revisions as revision_resolvers,
+)
 from schema.enums import describe
 from schema.inputs import given, given_tuple
 from schema.levels import CourseLevel
 from schema.nodes import Node, global_id
 from schema.pagination import After, Connection, First
 from schema.policies import ANYONE, AUTHOR
+from schema.quality import CourseQuality
 from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
@@ -115,6 +121,11 @@ class Course(Node):
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[CourseRevision] | None:
         """All revisions, newest first, for the authors of the course."""
+        raise NotImplementedError
+
+    @batch(quality_resolvers.quality, policy=AUTHOR)
+    def quality(self) -> CourseQuality | None:
+        """How good it is as it would be published, for its authors: the draft if there is one."""
         raise NotImplementedError
 
     @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)

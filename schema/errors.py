@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import strawberry
 
-from core.errors import UserErrorCode
+from core.errors import CommandError, UserErrorCode
 from execution.fields import column
 from resolvers.payloads import Payload
 from schema.enums import describe
@@ -64,3 +65,12 @@ def _told(payload: Payload) -> list[UserError]:
 def user_errors() -> Any:
     """Declare the field that every payload has."""
     return column(ANYONE, "Why the mutation was refused; empty when it was done.", read=_told)
+
+
+def refusal_as(payload: type[Payload]) -> Callable[[CommandError], Payload]:
+    """Return what makes a refusal into an otherwise empty payload."""
+
+    def refusal(error: CommandError) -> Payload:
+        return payload(user_errors=(error, *error.others))
+
+    return refusal

@@ -9,6 +9,9 @@ import strawberry
 
 ValueT = TypeVar("ValueT")
 
+# Of every mutation; the name is the contract's, and shadows nothing that a stub uses.
+INPUT = strawberry.argument(description="What to do it with.")
+
 
 def given(value: ValueT | None) -> ValueT | None:
     """Return the value, or None where the client left it out."""

@@ -12,6 +12,7 @@ from resolvers import (
     courses as course_resolvers,
     nodes as node_resolvers,
     recommendations as recommendation_resolvers,
+    studio as studio_resolvers,
     topics as topic_resolvers,
 )
 from resolvers.recommendations import RecommendationSurface
@@ -19,7 +20,7 @@ from schema.accounts import Viewer
 from schema.courses import Course, CourseBy, CourseFilter, CourseOrder
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
-from schema.policies import ANYONE
+from schema.policies import ANYONE, MODERATOR
 from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic
 
@@ -72,6 +73,13 @@ class Query:
         before: Before = strawberry.UNSET,
     ) -> Connection[Course]:
         """Published courses."""
+        raise NotImplementedError
+
+    @batch(studio_resolvers.courses_in_review, policy=MODERATOR)
+    def courses_in_review(
+        self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
+    ) -> Connection[Course] | None:
+        """Courses that wait to be published, longest first; for moderators."""
         raise NotImplementedError
 
     @batch(topic_resolvers.topics, policy=ANYONE)

@@ -73,6 +73,9 @@ class CourseRevision(Node):
     language: str = column(ANYONE, "Language it is taught in: a BCP 47 tag in lower case.")
     duration_minutes: int = column(ANYONE, "Minutes that it takes; 0 when unknown.")
     skills: list[str] = column(ANYONE, "Names of the skills it teaches, most important first.")
+    review_note: str | None = column(
+        ANYONE, "Why a moderator returned it to its authors; null unless it was returned and not submitted again."
+    )
     created_at: datetime = column(ANYONE, "When it was begun.")
     submitted_at: datetime | None = column(ANYONE, "When it was submitted for review; null before that.")
     published_at: datetime | None = column(ANYONE, "When it was published; null before that.")

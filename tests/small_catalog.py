@@ -8,7 +8,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest_asyncio
-from sqlalchemy import insert
+from sqlalchemy import Table, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import ManualClock
 from database.session import Database
@@ -26,6 +27,7 @@ from resolvers.context import Context
 
 COURSES = 25
 UNPUBLISHED = 26
+FIRST_NEW = 101
 
 
 @pytest_asyncio.fixture
@@ -98,6 +100,14 @@ async def write_catalog(database: Database, now: datetime) -> None:
             insert(course_prerequisites),
             [{"course_id": 2, "prerequisite_id": 1}, {"course_id": 2, "prerequisite_id": UNPUBLISHED}],
         )
+        await number_from(connection, FIRST_NEW, courses, instructors, skills, topics)
+
+
+async def number_from(connection: AsyncConnection, first: int, *tables: Table) -> None:
+    """Let new rows of tables, to which rows with keys were added, be numbered from `first`."""
+    for table in tables:
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        await connection.execute(select(func.setval(sequence, first, False)))  # noqa: FBT003 - PostgreSQL's argument.
 
 
 @pytest_asyncio.fixture

@@ -19,6 +19,7 @@ from database.tables.assessments import assessments, questions
 from database.tables.courses import instructors
 from database.tables.enrollments import enrollments
 from database.tables.revisions import course_revisions, lessons, modules
+from tests.small_catalog import FIRST_NEW, number_from
 
 COURSE = 1
 CHOICES = [{"id": name, "text": f"Choice {name.upper()}"} for name in "abc"]
@@ -84,6 +85,7 @@ async def write_content(database: Database, now: datetime) -> None:
                 for place, question in enumerate(QUESTIONS)
             ],
         )
+        await number_from(connection, FIRST_NEW, course_revisions, modules, lessons, assessments, questions)
 
 
 async def take(database: Database, learner_id: int, now: datetime, *, revision_id: int | None = 1) -> int:

@@ -52,7 +52,7 @@ class SimulatedModule:
 
 
 def simulate_modules(course: CourseRecord) -> tuple[SimulatedModule, ...]:
-    """Return the modules of a course: one for each of its skills, the last of them with a short assessment more."""
+    """Return the modules of a course: one for each of its skills, each closed by a short assessment."""
     return tuple(_module(course, skill, place) for place, skill in enumerate(course.skills or ()))
 
 

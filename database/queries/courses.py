@@ -129,7 +129,7 @@ class PageShape:
     before: bool
 
 
-_COLUMNS = (
+COLUMNS = (
     courses.c.id,
     courses.c.slug,
     courses.c.title,
@@ -143,7 +143,7 @@ _COLUMNS = (
     courses.c.version,
     func.coalesce(course_statistics.c.enrollment_count, literal_column("0")).label("enrollment_count"),
 )
-_COUNTED = courses.outerjoin(course_statistics)
+COUNTED = courses.outerjoin(course_statistics)
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 _PUBLISHED = courses.c.status == literal_column(f"'{CourseStatus.PUBLISHED}'")
 _QUERY: ColumnElement[Any] = func.websearch_to_tsquery(literal_column("'simple'"), bindparam("query", type_=Text))
@@ -157,23 +157,23 @@ _RANKS: dict[CourseOrderField, tuple[ColumnElement[Any], type[Any]]] = {
 }
 _SQL_TYPES: dict[type[Any], Any] = {float: Double, int: BigInteger, str: Text}
 
-BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS), CourseRow)
+BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS), CourseRow)
 
-PUBLISHED_BY_IDS = Statement(select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS, _PUBLISHED), CourseRow)
+PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, _PUBLISHED), CourseRow)
 
 VISIBLE_BY_IDS = Statement(
-    select(*_COLUMNS).select_from(_COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
+    select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
 )
 
 VISIBLE_BY_SLUGS = Statement(
-    select(*_COLUMNS)
-    .select_from(_COUNTED)
+    select(*COLUMNS)
+    .select_from(COUNTED)
     .where(courses.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))), course_is_visible()),
     CourseRow,
 )
 
 PREREQUISITES = Statement(
-    select(course_prerequisites.c.course_id, *_COLUMNS)
+    select(course_prerequisites.c.course_id, *COLUMNS)
     .select_from(course_prerequisites.join(courses, courses.c.id == course_prerequisites.c.prerequisite_id))
     .outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id)
     .where(course_prerequisites.c.course_id == _IDS, _PUBLISHED)
@@ -233,7 +233,7 @@ def page(shape: PageShape) -> Statement[RankedCourseRow]:
     """
     rank, kind = _RANKS[shape.order]
     place = tuple_(rank, courses.c.id)
-    statement = _filtered(select(*_COLUMNS, rank.label("rank")).select_from(_COUNTED), shape.filters)
+    statement = _filtered(select(*COLUMNS, rank.label("rank")).select_from(COUNTED), shape.filters)
     for bound, used in (("after", shape.after), ("before", shape.before)):
         if used:
             limit = tuple_(

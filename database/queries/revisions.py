@@ -44,6 +44,7 @@ class RevisionRow(Row):
     topic_ids: list[int]
     skills: list[str]
     prerequisite_ids: list[int]
+    review_note: str | None
     created_at: datetime
     submitted_at: datetime | None
     published_at: datetime | None

@@ -67,6 +67,7 @@ course_revisions = Table(
     Column("topic_ids", ARRAY(BigInteger), nullable=False, comment="most important first"),
     Column("skills", ARRAY(Text), nullable=False, comment="names, most important first"),
     Column("prerequisite_ids", ARRAY(BigInteger), nullable=False, comment="courses"),
+    Column("review_note", Text, comment="why it was returned to its authors; null once it is submitted again"),
     moment("created_at"),
     moment("submitted_at", nullable=True),
     moment("published_at", nullable=True),
