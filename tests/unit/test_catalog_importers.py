@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from catalog.importers.files import SourceRow
 from catalog.importers.formats import clean_prose, slug_of
@@ -198,6 +198,7 @@ def test_repeated_texts_are_told_with_the_line_that_had_them_first() -> None:
 
 
 @pytest.mark.parametrize("name", course_formats())
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_values_are_a_course_or_one_rejection(name: str, data: st.DataObject) -> None:
     """Whatever the columns hold, a row has a record or exactly one rejection, and messages are short single lines."""
