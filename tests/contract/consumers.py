@@ -11,6 +11,7 @@ from core.ids import encode_id
 
 FOLDER = Path(__file__).parent / "operations"
 COURSE = encode_id("Course", 1)
+FIRST_LESSON = 11
 RECOMMENDATION = encode_id("Recommendation", str(UUID(int=7)))
 
 # By consumer and operation; what is not here takes no variables. The learner takes course 1, which has content.
@@ -21,6 +22,28 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "mobile-1/Nodes": {"ids": [COURSE, encode_id("Topic", 1), encode_id("Enrollment", 1), encode_id("Course", 999)]},
     "mobile-1/Refresh": {"refreshToken": "$refreshToken"},
     "mobile-1/Search": {"query": "gardening"},
+    "mobile-2/ContinueLearning": {"first": 5},
+    "mobile-2/CourseHome": {"id": COURSE},
+    "mobile-2/FlushProgress": {
+        "events": [
+            {
+                "lessonId": encode_id("Lesson", lesson),
+                "clientEventId": f"event-{lesson}",
+                "positionSeconds": 30,
+                "watchedSeconds": 30,
+                "completed": lesson == FIRST_LESSON,
+                "occurredAt": "2026-03-01T11:00:00Z",
+            }
+            for lesson in (FIRST_LESSON, FIRST_LESSON + 1)
+        ]
+    },
+    "mobile-2/LessonPlayer": {"id": encode_id("Lesson", FIRST_LESSON)},
+    "mobile-2/StartAttempt": {"assessmentId": encode_id("Assessment", 11)},
+    "web/Catalog": {"filter": {"level": ["BEGINNER", "ADVANCED"]}, "orderBy": {"field": "RATING"}, "first": 5},
+    "web/CoursePage": {"slug": "course-1"},
+    "web/Review": {"courseId": COURSE, "rating": 5, "text": "👏 מצוין"},
+    "web/Studio": {"first": 5},
+    "web/Topics": {"first": 10, "language": "es"},
 }
 
 

@@ -83,5 +83,5 @@ function firstChoice(question: AttemptFieldsFragment["questions"][number]) {
     // A kind of question that this build does not know, or that needs thought, is left out.
     return [];
   }
-  return [{ questionId: question.id, response: { choiceIds: [present(question.choices[0], "choice").id] } }];
+  return [{ questionId: question.id, answer: { choiceIds: [present(question.choices[0], "choice").id] } }];
 }
