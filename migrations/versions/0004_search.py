@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from database.extensions import require_extension
 
 revision = '0004'
-down_revision = '0002'
+down_revision = '0003'
 branch_labels = None
 depends_on = None
 
