@@ -35,11 +35,15 @@ from core.ids import encode_id
 YES, SIGN_IN, REFUSED, HIDDEN = "yes", "sign-in", "no", "hidden"
 ROLES = ("stranger", "learner", "author", "instructor", "moderator", "administrator")
 _CODES = {"UNAUTHENTICATED": SIGN_IN, "FORBIDDEN": REFUSED, "NOT_FOUND": HIDDEN}
+_SCALARS = {"Int": "1", "Float": "1.0", "Boolean": "true", "DateTime": '"2026-03-01T12:00:00Z"'}
 _DEEPEST = 5
 _MOST_PATHS = 40
-# What an argument or an input field is given, where its type and name do not say enough: by `mutation.path` or by
-# `Type.field(argument)`. A literal of the GraphQL language.
-ARGUMENTS: dict[str, str] = {}
+# What an argument or an input field is given, where its type and name do not say enough: by the path of names,
+# such as `Mutation.enroll.input.courseId`. A literal of the GraphQL language.
+ARGUMENTS: dict[str, str] = {
+    # The module that has an assessment.
+    "Mutation.removeAssessment.input.moduleId": f'"{encode_id("Module", 12)}"',
+}
 # The type that an id is of, where the name of the argument does not say it.
 ID_TYPES = {"prerequisite": "Course", "user": "User"}
 
@@ -110,7 +114,11 @@ class Composer:
 
     def _interfaces(self, name: str) -> set[str]:
         found: Any = self.schema.type_map[name]
-        return {one.name for one in found.interfaces} if isinstance(found, GraphQLObjectType) else set()
+        return (
+            {one.name for one in found.interfaces}
+            if isinstance(found, GraphQLObjectType | GraphQLInterfaceType)
+            else set()
+        )
 
     def _arguments(self, parent: str, name: str, field: GraphQLField, given: Mapping[str, str] | None = None) -> str:
         listed = [
@@ -136,7 +144,7 @@ class Composer:
         elif inner.name == "ID":
             text = f'"{self._id(place, name)}"'
         else:
-            text = {"Int": "1", "Float": "1.0", "Boolean": "true"}.get(inner.name, '"x"')
+            text = _SCALARS.get(inner.name, '"x"')
         return f"[{text}]" if isinstance(bare, GraphQLList) else text
 
     def _object(self, place: str, kind: GraphQLInputObjectType, given: Mapping[str, str]) -> str:
@@ -145,7 +153,8 @@ class Composer:
             for key, slot in kind.fields.items()
             if is_required_input_field(slot) or f"{place}.{key}" in ARGUMENTS
         }
-        if kind.is_one_of and not wanted:
+        # Strawberry checks `@oneOf` by itself, and graphql-core is not told.
+        if kind.extensions["strawberry-definition"].is_one_of and not wanted:
             wanted = dict([next(iter(kind.fields.items()))])
         return "{" + ", ".join(f"{key}: {self._value(place, key, slot, given)}" for key, slot in wanted.items()) + "}"
 

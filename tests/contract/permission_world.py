@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 
 from app.asgi import build_app
 from app.server import services
@@ -25,6 +25,8 @@ from database.tables.enrollments import enrollments
 from database.tables.preferences import learning_preferences
 from serving.recommender import Recommender
 from tests.contract.permission_matrix import Send
+from tests.small_catalog import FIRST_NEW, number_from
+from tests.small_content import write_content
 
 PASSWORD = "correct horse battery"
 # The course of the matrix is published and was written by the author; the other instructor has a course of their own.
@@ -68,6 +70,16 @@ def identities(keys: Mapping[str, int]) -> dict[str, str]:
     """Return the opaque id of an object of each type that has one."""
     return {
         "Course": encode_id("Course", COURSE),
+        "CourseRevision": encode_id("CourseRevision", 1),
+        "Assessment": encode_id("Assessment", 11),
+        "Module": encode_id("Module", 11),
+        **dict.fromkeys(("Lesson", "VideoLesson"), encode_id("Lesson", 11)),
+        "ArticleLesson": encode_id("Lesson", 12),
+        "ExerciseLesson": encode_id("Lesson", 13),
+        **dict.fromkeys(("Question", "SingleChoiceQuestion"), encode_id("Question", 11)),
+        "MultipleChoiceQuestion": encode_id("Question", 12),
+        "NumericQuestion": encode_id("Question", 13),
+        "ShortAnswerQuestion": encode_id("Question", 14),
         "Enrollment": encode_id("Enrollment", 1),
         "Instructor": encode_id("Instructor", 1),
         "Topic": encode_id("Topic", 1),
@@ -76,6 +88,7 @@ def identities(keys: Mapping[str, int]) -> dict[str, str]:
 
 
 async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime) -> None:
+    await write_content(database, now)
     async with database.transaction() as connection:
         await connection.execute(update(instructors).where(instructors.c.id == 1).values(account_id=keys["author"]))
         await connection.execute(
@@ -89,15 +102,20 @@ async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime)
         ).scalar_one()
         await connection.execute(
             insert(enrollments),
-            {"id": 1, "learner_id": learner_id, "course_id": COURSE, "status": "ACTIVE", "enrolled_at": now},
+            {
+                "id": 1,
+                "learner_id": learner_id,
+                "course_id": COURSE,
+                "revision_id": 1,
+                "status": "ACTIVE",
+                "enrolled_at": now,
+            },
         )
         await connection.execute(
             insert(learning_preferences),
             {"learner_id": learner_id, "goals": [], "level": "BEGINNER", "languages": ["en"], "saved_at": now},
         )
-        # What commands insert gets the ids that follow.
-        for table in ("enrollments", "instructors"):
-            await connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 100)"))
+        await number_from(connection, FIRST_NEW, enrollments, instructors)
 
 
 async def _grant(database: Database) -> dict[str, int]:

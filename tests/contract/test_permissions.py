@@ -181,7 +181,7 @@ async def test_a_hidden_course_is_answered_like_one_that_does_not_exist(
             pairs.append([composer.mutation(name, {"courseId": f'"{one}"'}) for one in ids])
     async with sender(platform_parts, world) as send:
         for hidden, missing in pairs:
-            assert await send(hidden, role) == await send(missing, role), hidden
+            assert _told(await send(hidden, role)) == _told(await send(missing, role)), hidden
 
 
 async def test_another_learners_objects_are_answered_like_missing_ones(platform_parts: Platform, world: World) -> None:
@@ -190,3 +190,11 @@ async def test_another_learners_objects_are_answered_like_missing_ones(platform_
         for role in ("stranger", "author", "moderator", "administrator"):
             for one in (world.ids["Enrollment"], encode_id("Viewer", 1)):
                 assert {"data": {"node": None}} == await send(f'{{ node(id: "{one}") {{ id }} }}', role)
+
+
+def _told(response: dict[str, Any]) -> dict[str, Any]:
+    """Return a response without the places in the document, which differ with the length of an id."""
+    errors = [
+        {name: value for name, value in error.items() if name != "locations"} for error in response.pop("errors", ())
+    ]
+    return {**response, "errors": errors}
