@@ -38,7 +38,7 @@ async def change_role(
     after = before | {role.value} if granted else before - {role.value}
     if after == before:
         return False
-    roles = [each.value for each in Role if each.value in after]
+    roles: list[str] = [each.value for each in Role if each.value in after]
     await queries.set_roles(connection, account_id, roles)
     await audit.record(
         connection,

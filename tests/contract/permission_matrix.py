@@ -40,10 +40,7 @@ _DEEPEST = 5
 _MOST_PATHS = 40
 # What an argument or an input field is given, where its type and name do not say enough: by the path of names,
 # such as `Mutation.enroll.input.courseId`. A literal of the GraphQL language.
-ARGUMENTS: dict[str, str] = {
-    # The module that has an assessment.
-    "Mutation.removeAssessment.input.moduleId": f'"{encode_id("Module", 12)}"',
-}
+ARGUMENTS: dict[str, str] = {}
 # The type that an id is of, where the name of the argument does not say it.
 ID_TYPES = {"prerequisite": "Course", "user": "User"}
 

@@ -20,13 +20,14 @@ from app.wiring import Platform
 from core.ids import encode_id
 from database.session import Database
 from database.tables.accounts import accounts
+from database.tables.assessments import assessments
 from database.tables.courses import course_instructors, instructors
 from database.tables.enrollments import enrollments
 from database.tables.preferences import learning_preferences
 from serving.recommender import Recommender
 from tests.contract.permission_matrix import Send
 from tests.small_catalog import FIRST_NEW, number_from
-from tests.small_content import write_content
+from tests.small_content import lineage, write_content
 
 PASSWORD = "correct horse battery"
 # The course of the matrix is published and was written by the author; the other instructor has a course of their own.
@@ -90,6 +91,9 @@ def identities(keys: Mapping[str, int]) -> dict[str, str]:
 async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime) -> None:
     await write_content(database, now)
     async with database.transaction() as connection:
+        # An assessment that can be edited: the published one has no copy in the draft.
+        quiz = {"id": 21, "revision_id": 2, "module_id": 21, "lineage": lineage(3, 2), "title": "Quiz"}
+        await connection.execute(insert(assessments), {**quiz, "passing_share": 0.5})
         await connection.execute(update(instructors).where(instructors.c.id == 1).values(account_id=keys["author"]))
         await connection.execute(
             insert(instructors), {"id": 4, "display_name": "Teacher 4", "account_id": keys["instructor"]}
