@@ -16,6 +16,7 @@ _FAILED = 1
 # Imported when they are named: `waymark serve` must not pay for what `waymark model` imports.
 _GROUPS = {
     "database": "Migrate the database.",
+    "accounts": "Say who may do what.",
     "catalog": "Judge files of courses, and bring courses in.",
     "events": "Bring learners' history in.",
     "features": "Declare, compute and materialize features.",

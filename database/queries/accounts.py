@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, any_, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    LargeBinary,
+    any_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.rows import Row
 from database.statements import Statement
-from database.tables.accounts import accounts
+from database.tables.accounts import Role, accounts
 from database.tables.learners import learners
 
 
@@ -115,3 +128,38 @@ async def set_learner(connection: AsyncConnection, account_id: int, learner_id: 
     """Make an account another learner; False when there is no such account."""
     statement = update(accounts).where(accounts.c.id == account_id).values(learner_id=learner_id)
     return (await connection.execute(statement)).rowcount == 1
+
+
+# Whoever changes who administers takes turns on this advisory lock, so that the last administrator stays one.
+_ADMINISTRATORS_LOCK = 7_236_917
+
+PRIVILEGED = Statement(
+    select(*_COLUMNS).where(func.cardinality(accounts.c.roles) > literal_column("1")).order_by(accounts.c.id),
+    AccountRow,
+)
+
+
+async def lock_roles(connection: AsyncConnection, account_id: int) -> frozenset[str] | None:
+    """Return the roles of an account, with everybody kept from changing anyone's; None when there is no account."""
+    await connection.execute(select(func.pg_advisory_xact_lock(_ADMINISTRATORS_LOCK)))
+    statement = select(accounts.c.roles).where(accounts.c.id == account_id).with_for_update()
+    roles = (await connection.execute(statement)).scalar_one_or_none()
+    return None if roles is None else frozenset(roles)
+
+
+async def has_other_administrator(connection: AsyncConnection, account_id: int) -> bool:
+    """Say whether somebody besides an account administers and is not suspended; ask after `lock_roles`."""
+    others = select(
+        exists().where(
+            accounts.c.id != account_id,
+            accounts.c.suspended_at.is_(None),
+            literal_column(f"'{Role.ADMINISTRATOR}'") == any_(accounts.c.roles),
+        )
+    )
+    found: bool = (await connection.execute(others)).scalar_one()
+    return found
+
+
+async def set_roles(connection: AsyncConnection, account_id: int, roles: Sequence[str]) -> None:
+    """Replace the roles of an account."""
+    await connection.execute(update(accounts).where(accounts.c.id == account_id).values(roles=list(roles)))
