@@ -34,6 +34,25 @@ _FOR = {
     CourseLevel.INTERMEDIATE: "for those who know the basics",
     CourseLevel.ADVANCED: "for the experienced",
 }
+# Courses in other languages than English are for beginners.
+_SUMMARIES = {
+    "en": (
+        "{title} {whom}: {first}, {second} and {third}, in short lessons with exercises. "
+        "A simulated course of the Waymark demonstration."
+    ),
+    "es": (
+        "{title} desde el principio: {first}, {second} y {third}, en lecciones cortas con ejercicios. "
+        "Un curso inventado (simulated) de la demostración de Waymark."
+    ),
+    "de": (
+        "{title} von Anfang an: {first}, {second} und {third}, in kurzen Lektionen mit Übungen. "
+        "Ein erfundener Kurs (simulated) aus der Vorführung von Waymark."
+    ),
+    "fr": (
+        "{title} depuis le début : {first}, {second} et {third}, en leçons courtes avec des exercices. "
+        "Un cours inventé (simulated) de la démonstration de Waymark."
+    ),
+}
 _SHARE_NEW = 0.2
 _SHARE_OF_PAIRS = 0.2
 # Nothing appears so late that nobody could take it.
@@ -124,7 +143,7 @@ def _course(line: int, draft: _Draft, period: tuple[datetime, datetime], rng: np
         skills=tuple(dict.fromkeys(skills)),
         instructors=tuple(_INSTRUCTORS[place] for place in instructors),
         prerequisites=(normalize(draft.needs),) if draft.needs else (),
-        summary=f"{_about(draft)} A simulated course of the Waymark demonstration.",
+        summary=_about(draft),
         duration_minutes=int(rng.integers(6, 40)) * 15 + rung * 120,
         published_at=start + timedelta(days=math.floor(published * (end - start).days)),
     )
@@ -132,5 +151,8 @@ def _course(line: int, draft: _Draft, period: tuple[datetime, datetime], rng: np
 
 
 def _about(draft: _Draft) -> str:
+    """Return the summary of a course, in its language."""
     first, second, third = draft.subject.skills
-    return f"{draft.subject.title} {_FOR[draft.level]}: {first}, {second} and {third}, in short lessons with exercises."
+    return _SUMMARIES[draft.language].format(
+        title=draft.subject.title, whom=_FOR[draft.level], first=first, second=second, third=third
+    )
