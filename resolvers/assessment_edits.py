@@ -176,7 +176,7 @@ def _question(given: GivenQuestion, place: int) -> dict[str, Any]:
 def _choices(given: GivenQuestion, path: Path) -> tuple[list[dict[str, str]], dict[str, list[str]]]:
     place: Path = (*path, "choices")
     at_most(given.choices, MOST_CHOICES, place)
-    named = [choice.id for choice in given.choices if choice.id is not None]
+    named = [choice.id.strip() for choice in given.choices if choice.id is not None]
     if len(set(named)) < len(named):
         raise _invalid("Two choices have the same id.", place)
     free = (f"c{number}" for number in range(len(given.choices) + len(named) + 1) if f"c{number}" not in named)

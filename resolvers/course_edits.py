@@ -82,7 +82,7 @@ async def create_course(context: Context, input: CreateCourse) -> CoursePayload:
         revision_id = await queries.begin_draft(act.connection, course_id, act.now)
         lists: dict[str, Any] = {name: value for name, value in values.items() if name in _LISTS}
         await queries.update_revision(act.connection, revision_id, lists)
-        await queries.apply_revision(act.connection, course_id, revision_id)
+        await apply(act.connection, course_id, revision_id, ("input", "prerequisiteIds"))
     context.authorship[course_id] = True
     return CoursePayload(course=await course_row(context, course_id))
 
@@ -104,9 +104,26 @@ async def update_course(context: Context, input: UpdateCourse) -> CoursePayload:
 
 
 async def mirror(connection: AsyncConnection, course: queries.StoredCourse, revision_id: int) -> None:
-    """Let a course that never was published say what its draft says."""
+    """Let a course that never was published say what its draft says.
+
+    Raises:
+        CommandError: PREREQUISITE_CYCLE.
+    """
     if course.status in {CourseStatus.DRAFT, CourseStatus.IN_REVIEW}:
-        await queries.apply_revision(connection, course.id, revision_id)
+        await apply(connection, course.id, revision_id, ("input", "prerequisiteIds"))
+
+
+async def apply(connection: AsyncConnection, course_id: int, revision_id: int, path: tuple[str, ...]) -> None:
+    """Make a course say what a revision says.
+
+    Raises:
+        CommandError: PREREQUISITE_CYCLE at `path`: another course, perhaps one that is published at this moment,
+            builds upon this one.
+    """
+    try:
+        await queries.apply_revision(connection, course_id, revision_id)
+    except queries.PrerequisiteCycle as closed:
+        raise cycle(path) from closed
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

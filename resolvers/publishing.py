@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
-
 from catalog.quality import QualitySeverity
 from core.errors import CommandError, UserErrorCode
 from database.queries import drafts as queries
@@ -14,7 +12,7 @@ from database.tables.courses import CourseStatus
 from database.tables.revisions import RevisionStatus
 from resolvers.commands import Act
 from resolvers.context import Context
-from resolvers.course_edits import cycle
+from resolvers.course_edits import apply
 from resolvers.editing import CoursePayload, CourseVersion, changing, course_row, invalid_state
 from resolvers.quality import contract_path, judge
 from resolvers.texts import required
@@ -75,13 +73,7 @@ async def publish_course(context: Context, input: CourseVersion) -> CoursePayloa
         revision = await _open(act, course, RevisionStatus.IN_REVIEW, "The course is not in review.")
         await _refuse_poor(context, course)
         await queries.publish_revision(act.connection, course.id, revision.id, act.now)
-        try:
-            await queries.apply_revision(act.connection, course.id, revision.id)
-        except IntegrityError as error:
-            # Another course has been published meanwhile that builds upon this one.
-            if queries.ACYCLIC not in str(error.orig):
-                raise
-            raise cycle(("input", "courseId")) from error
+        await apply(act.connection, course.id, revision.id, ("input", "courseId"))
         await queries.set_status(act.connection, course.id, CourseStatus.PUBLISHED, first_published_at=act.now)
         act.details["revision"] = revision.id
     return await _payload(context, course)

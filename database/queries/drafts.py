@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.tables.courses import CourseStatus, course_instructors, course_statistics, courses, instructors
 from database.tables.revisions import RevisionStatus, course_revisions
 
-ACYCLIC = "course_prerequisites_acyclic_check"
-"""The constraint that a cycle of prerequisites breaks."""
+_ACYCLIC = "course_prerequisites_acyclic_check"
+
+
+class PrerequisiteCycle(Exception):  # noqa: N818 - an answer of PostgreSQL, which a command turns into a refusal.
+    """The prerequisites of a course lead back to it; the transaction must go back to before they were written."""
 
 
 class StoredCourse(NamedTuple):
@@ -44,7 +48,9 @@ async def lock_course(connection: AsyncConnection, course_id: int, account_id: i
     statement = (
         select(courses.c.id, courses.c.status, courses.c.version, written)
         .where(courses.c.id == course_id)
-        .with_for_update(of=courses)
+        # Weaker than FOR UPDATE: a row of another course may refer to this one meanwhile, or two courses that name
+        # each other and are published at once would wait for each other without end.
+        .with_for_update(of=courses, key_share=True)
     )
     found = (await connection.execute(statement)).one_or_none()
     return None if found is None else StoredCourse(*found)
@@ -185,6 +191,11 @@ async def update_revision(connection: AsyncConnection, revision_id: int, values:
         )
 
 
+# Whoever enrolled before a course had revisions has seen the published one, and keeps it.
+_KEEP = text("""
+    UPDATE enrollments e SET revision_id = r.id FROM course_revisions r
+    WHERE r.course_id = :course_id AND r.status = 'PUBLISHED' AND e.course_id = r.course_id AND e.revision_id IS NULL
+""")
 _SUPERSEDE = text("""
     UPDATE course_revisions SET status = 'SUPERSEDED'
     WHERE course_id = :course_id AND status = 'PUBLISHED'
@@ -192,7 +203,8 @@ _SUPERSEDE = text("""
 
 
 async def publish_revision(connection: AsyncConnection, course_id: int, revision_id: int, now: datetime) -> None:
-    """Put a revision in the place of the one that was published."""
+    """Put a revision in the place of the one that was published, which its learners keep."""
+    await connection.execute(_KEEP, {"course_id": course_id})
     await connection.execute(_SUPERSEDE, {"course_id": course_id})
     await update_revision(connection, revision_id, {"status": RevisionStatus.PUBLISHED.value, "published_at": now})
 
@@ -211,7 +223,8 @@ _APPLY = tuple(
         """
         INSERT INTO course_topics (course_id, topic_id, position)
         SELECT :course_id, t.id, t.place - 1
-        FROM course_revisions r, unnest(r.topic_ids) WITH ORDINALITY AS t (id, place) WHERE r.id = :revision_id
+        FROM course_revisions r, unnest(r.topic_ids) WITH ORDINALITY AS t (id, place)
+        JOIN topics ON topics.id = t.id WHERE r.id = :revision_id
         """,
         "DELETE FROM course_skills WHERE course_id = :course_id",
         """
@@ -236,13 +249,19 @@ _APPLY = tuple(
 
 
 async def apply_revision(connection: AsyncConnection, course_id: int, revision_id: int) -> None:
-    """Make a course say what a revision says.
+    """Make a course say what a revision says; a topic that is gone by now is left out.
 
     Raises:
-        IntegrityError: of `ACYCLIC`, when the prerequisites close a cycle.
+        PrerequisiteCycle: the prerequisites close a cycle, even one whose other half is written at this moment.
     """
-    for statement in _APPLY:
-        await connection.execute(statement, {"course_id": course_id, "revision_id": revision_id})
+    try:
+        for statement in _APPLY:
+            await connection.execute(statement, {"course_id": course_id, "revision_id": revision_id})
+    except IntegrityError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if getattr(cause, "constraint_name", None) != _ACYCLIC:
+            raise
+        raise PrerequisiteCycle from error
 
 
 _CYCLE = text("""

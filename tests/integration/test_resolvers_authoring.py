@@ -18,7 +18,7 @@ from database.queries import courses as queries
 from database.session import Database
 from database.tables.accounts import Role
 from database.tables.courses import CourseLevel, course_prerequisites
-from database.tables.revisions import LessonKind, course_revisions
+from database.tables.revisions import LessonKind, course_revisions, lessons as lesson_table, modules
 from resolvers import course_edits, lesson_edits, lessons, module_edits, revisions, studio
 from resolvers.accounts import by_ids as viewers
 from resolvers.commands import caller
@@ -286,6 +286,19 @@ async def test_content_that_cannot_be_used_is_refused_at_its_path(author: Contex
     edit, code, path = WRONG_CONTENT[name]
     assert (code, ("input", *path)) == await refusal(edit(author))
     assert 1 == (await rows(author, 1))[0].version
+
+
+async def test_course_and_module_have_room_for_so_much(author: Context, catalog: Database) -> None:
+    """The fifty-first module and the two hundred and first lesson are TOO_MANY; neither limit counts other courses."""
+    async with catalog.transaction() as connection:
+        rows_of = [{"revision_id": 2, "position": place, "title": "More"} for place in range(1, 50)]
+        await connection.execute(modules.insert(), rows_of)
+        article_row = {"revision_id": 2, "module_id": 21, "kind": "ARTICLE", "title": "More", "body": "Text."}
+        await connection.execute(lesson_table.insert(), [{**article_row, "position": place} for place in range(4, 200)])
+    module = module_edits.add_module(author, AddModule(target(1), "One too many"))
+    assert (UserErrorCode.TOO_MANY, ("input", "courseId")) == await refusal(module)
+    lesson = lesson_edits.add_lesson(author, AddLesson(target(1), encode_id("Module", 21), article("One too many")))
+    assert (UserErrorCode.TOO_MANY, ("input", "moduleId")) == await refusal(lesson)
 
 
 async def test_prerequisites_cannot_close_a_cycle_even_at_once(author: Context) -> None:
