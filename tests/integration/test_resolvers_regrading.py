@@ -252,14 +252,15 @@ async def test_key_may_take_points_back_but_a_completed_course_stays_completed(
 async def test_nobody_is_left_with_the_wrong_key(pupil: Context, teacher: Context, strangers: Contexts) -> None:
     """Whether an attempt is submitted before or after the key is put right, it is graded by the right one."""
     await warm(pupil.database)
+    tab, desk = another(strangers, pupil), another(strangers, teacher)
     for turn, right in enumerate(("b", "a", "b", "a", "b", "a")):
         started = (await attempts.start_attempt(pupil, StartAttempt(assessment_id()))).attempt
         assert started is not None
         answer = QuestionAnswer(question_id(1), Answer(choice_ids=(right,)))
         given = SubmitAttempt(encode_id("Attempt", started.id), (answer,))
         both: list[Any] = [
-            attempts.submit_attempt(another(strangers, pupil), given),
-            corrected(another(strangers, teacher), NewAnswerKey(choice_ids=(right,))),
+            attempts.submit_attempt(tab, given),
+            corrected(desk, NewAnswerKey(choice_ids=(right,))),
         ]
         await asyncio.gather(*(both if turn % 2 else both[::-1]))
         (row,) = await attempts.by_ids(pupil, [started.id])
