@@ -5,19 +5,32 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.telemetry import instrument
 from app.wiring import Platform
+from core.settings import OperationsMode
 from gateway import graphiql, health
+from gateway.bodies import BodyLimit
+from gateway.executors import CoreExecutor
 from gateway.health import RankingStatus
 from gateway.http import GraphQLEndpoint
-from gateway.limits import BodyLimit, document_caches
+from gateway.metrics import GatewayMetrics
+from gateway.operations import Operations
+from gateway.running import Gateway
+from gateway.streaming import Streams
+from gateway.usage import Usage
+from gateway.websocket import GraphQLSocket
 from resolvers.context import Services
 from schema.contract import build_schema
+
+# Smaller answers fit into a packet anyway; higher levels cost more time than they save bytes.
+_COMPRESSED_FROM = 1_000
+_COMPRESSION = 4
 
 
 class SecurityHeaders:
@@ -40,30 +53,42 @@ class SecurityHeaders:
         await self._app(scope, receive, guarded)
 
 
-def build_app(parts: Platform, services: Services, ranking: RankingStatus) -> Starlette:
+def build_app(parts: Platform, services: Services, ranking: RankingStatus, usage: Usage | None = None) -> Starlette:
     """Return the application.
 
     Args:
         parts: the opened platform.
         services: what resolvers use.
         ranking: what the readiness probe tells of recommendations.
+        usage: where uses of registered operations are counted, for whoever writes them down.
     """
-    endpoint = GraphQLEndpoint(
-        build_schema(document_caches()),
+    settings = parts.settings.gateway
+    mode = settings.operations or OperationsMode.TRUSTED_ONLY
+    schema = build_schema()
+    gateway = Gateway(
         database=parts.database,
         services=services,
         clock=parts.clock,
-        serve_graphiql=parts.settings.graphiql,
+        operations=Operations(schema, mode, parts.clock),
+        executor=CoreExecutor(schema),
+        usage=usage or Usage(parts.clock),
+        metrics=GatewayMetrics(mode),
     )
+    streams = Streams(settings.streams)
     app = Starlette(
         routes=[
             Route("/", _to_graphql, methods=["GET"]),
-            Route("/graphql", endpoint),
+            Route("/graphql", GraphQLEndpoint(gateway, settings, streams, serve_graphiql=parts.settings.graphiql)),
+            WebSocketRoute("/graphql", GraphQLSocket(gateway, settings, streams)),
             Route("/graphql/assets/{name}", graphiql.asset, methods=["GET"]),
             Route("/health/live", health.live, methods=["GET"]),
             Route("/health/ready", health.ready(parts.database, ranking), methods=["GET"]),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=_COMPRESSION),
+            Middleware(BodyLimit, timeout=settings.body_timeout, count=gateway.metrics.refused),
+        ],
     )
     instrument(app, parts.settings.telemetry)
     return app

@@ -19,6 +19,8 @@ from app.wiring import Platform
 from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
+from gateway.limits import MOST_BODY_BYTES
+from gateway.usage import Usage
 from resolvers.context import Services
 from security.encryption import Cipher
 from security.keys import load_or_create_key_ring, refuse_missing_keys
@@ -106,11 +108,17 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         listener: from `claim_port`.
         started: called with the address when requests are answered.
     """
-    async with ranking(parts) as ranked:
+    usage = Usage(parts.clock)
+    async with ranking(parts) as ranked, usage.flushing(parts.database, parts.settings.gateway.usage_interval):
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
-        app = build_app(parts, await services(parts, recommender), ranked.status)
+        app = build_app(parts, await services(parts, recommender), ranked.status, usage)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_DRAIN_SECONDS
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            ws_max_size=MOST_BODY_BYTES,
         )
         server = _Server(config)
         loop = asyncio.get_running_loop()

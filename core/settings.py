@@ -23,6 +23,14 @@ class Recommendations(StrEnum):
     ON = "on"
 
 
+class OperationsMode(StrEnum):
+    """Which documents may be run: any, any but without introspection, or only those that were registered."""
+
+    OPEN = "open"
+    APQ = "apq"
+    TRUSTED_ONLY = "trusted-only"
+
+
 class TelemetryExporter(StrEnum):
     """Where spans and metrics go."""
 
@@ -54,6 +62,26 @@ class SecuritySettings(Part):
     refresh_token_lifetime: Seconds = Field(default=30 * 86_400.0, description="Seconds a session may be idle.")
     password_memory_kib: int = Field(default=19_456, ge=8, description="argon2id memory, KiB (OWASP: 19456).")
     password_iterations: int = Field(default=2, ge=1, description="argon2id iterations.")
+
+
+class GatewaySettings(Part):
+    """What clients may send, and how long the gateway waits for them."""
+
+    operations: OperationsMode | None = Field(
+        default=None,
+        description="`open`, `apq` or `trusted-only`; by default `up` is open, `serve` trusted-only.",
+    )
+    body_timeout: Seconds = Field(default=10.0, description="Seconds until the body of a request must have arrived.")
+    batch_limit: int = Field(default=0, ge=0, le=50, description="Operations in one request; 0 refuses lists of them.")
+    public_max_age: int = Field(
+        default=0, ge=0, description="Seconds that caches may keep what is answered to signed-out GET requests."
+    )
+    usage_interval: Seconds = Field(default=10.0, description="Seconds between writes of the usage of operations.")
+    streams: int = Field(default=1_000, ge=0, description="WebSocket connections and event streams of one process.")
+    subscriptions: int = Field(default=20, ge=1, description="Operations at once on one WebSocket connection.")
+    stream_lifetime: Seconds = Field(
+        default=3_600.0, description="Seconds until a WebSocket connection or event stream is ended; clients reconnect."
+    )
 
 
 class RankingSettings(Part):
@@ -97,6 +125,7 @@ class Settings(BaseSettings):
     recommendations: Recommendations = Field(default=Recommendations.ON, description="`on` or `off`.")
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
     database: DatabaseSettings = DatabaseSettings()
+    gateway: GatewaySettings = GatewaySettings()
     security: SecuritySettings = SecuritySettings()
     ranking: RankingSettings = RankingSettings()
     quality: QualitySettings = QualitySettings()

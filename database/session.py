@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from typing_extensions import override
 
 from core.errors import InputError, UnavailableError
 from core.settings import DatabaseSettings
@@ -93,6 +94,22 @@ class Reader:
                 await self._pool.release(lease)
 
 
+class BriefReader(Reader):
+    """A reader for what lives long, such as a subscription: it gives the connection back after each statement."""
+
+    @override
+    async def fetch(self, statement: Statement[RowT], **values: Any) -> list[RowT]:
+        """Return all rows of a statement.
+
+        Raises:
+            UnavailableError: PostgreSQL cannot be reached.
+        """
+        try:
+            return await super().fetch(statement, **values)
+        finally:
+            await self.release()
+
+
 class Database:
     """PostgreSQL as the rest of the house sees it: readers, transactions, and nothing else."""
 
@@ -109,6 +126,10 @@ class Database:
             yield reader
         finally:
             await reader.release()
+
+    def brief_reader(self) -> Reader:
+        """Return a reader that holds no connection between its statements, and needs no end."""
+        return BriefReader(self._pool, self._patience)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -8,17 +8,28 @@ from core.errors import UnauthenticatedError
 from security.policies import Identity
 from security.tokens import Tokens
 
+_HOW = "Send credentials as `Authorization: Bearer <accessToken>`."
 
-def identify(request: Request, tokens: Tokens) -> Identity | None:
-    """Return who is asking; None without credentials.
+
+def bearer_token(header: object) -> str | None:
+    """Return the token of an `Authorization` header, or of the field of that name of a WebSocket's first message.
+
+    Raises:
+        UnauthenticatedError: there is something else in it.
+    """
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ") if isinstance(header, str) else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthenticatedError(_HOW)
+    return token.strip()
+
+
+def identify(request: Request, tokens: Tokens) -> tuple[str | None, Identity | None]:
+    """Return the token of a request, and who is asking; None and None without credentials.
 
     Raises:
         UnauthenticatedError: there are credentials, and they are not valid or not valid any more.
     """
-    header = request.headers.get("authorization")
-    if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise UnauthenticatedError("Send credentials as `Authorization: Bearer <accessToken>`.")
-    return tokens.verify(token.strip())
+    token = bearer_token(request.headers.get("authorization"))
+    return token, None if token is None else tokens.verify(token)

@@ -1,217 +1,201 @@
-"""GraphQL over HTTP at `/graphql`: GET and POST, JSON in, JSON out, GraphiQL for browsers."""
+"""GraphQL over HTTP at `/graphql`: GET and POST, JSON in, JSON or an event stream out, GraphiQL for browsers."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Sequence
 from uuid import UUID
 
-import orjson
-import strawberry
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from graphql import GraphQLError
-from opentelemetry import metrics, trace
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.types import ExecutionResult
-from typing_extensions import override
 
-from core.clock import Clock
 from core.errors import AccessError, ClientError, UnavailableError
 from core.ids import time_ordered_uuid
-from database.session import Database
-from gateway import graphiql
+from core.settings import GatewaySettings, OperationsMode
+from database.session import Reader
+from database.tables.operations import OperationKind
+from gateway import caching, graphiql
 from gateway.authentication import identify
-from gateway.errors import UNAVAILABLE, present
-from gateway.limits import check_document
-from resolvers.context import Context, Services
+from gateway.errors import MASKED, UNAVAILABLE
+from gateway.executors import Answer
+from gateway.parameters import Parameters, decoded, of_object, of_query_string
+from gateway.refusals import (
+    BatchLimitError,
+    InvalidDocumentError,
+    MalformedRequestError,
+    MediaTypeError,
+    MethodError,
+    QueryByGetError,
+    RefusedError,
+    TransportError,
+)
+from gateway.responses import (
+    EVENT_STREAM,
+    JSON,
+    accepts,
+    failure,
+    media_type,
+    payload,
+    refused_request,
+    status_of,
+    written,
+)
+from gateway.running import Caller, Gateway, Prepared
+from gateway.streaming import Streams, event_stream
+from gateway.usage import client_of
+from resolvers.context import Context
 
-GRAPHQL_RESPONSE = "application/graphql-response+json"
-JSON = "application/json"
-_BAD_REQUEST = 400
-_UNAUTHORIZED = 401
+_LOG = logging.getLogger(__name__)
+_GET, _POST = "GET", "POST"
+_UNAUTHORIZED, _UNAVAILABLE, _INTERNAL = 401, 503, 500
 
 
-class GraphQLEndpoint(GraphQL[Context, None]):
-    """The one endpoint: makes a request's context, runs its operation, writes the response.
+class GraphQLEndpoint:
+    """The one endpoint: reads a request, runs its operations, writes the response.
+
+    A request that a browser would send for another site by itself cannot do anything: bodies must say that they
+    are JSON, GET runs queries only, and credentials are never read from cookies.
 
     Args:
-        schema: the executable schema.
-        database: leases the reader and opens transactions.
-        services: parts that live as long as the process.
-        clock: the current moment.
+        gateway: finds and runs operations.
+        settings: what clients may send.
+        streams: bounds the event streams of the process.
         serve_graphiql: whether browsers get GraphiQL; they get 404 otherwise.
     """
 
-    def __init__(
-        self,
-        schema: strawberry.Schema,
-        *,
-        database: Database,
-        services: Services,
-        clock: Clock,
-        serve_graphiql: bool,
-    ) -> None:
-        super().__init__(
-            schema, graphql_ide="graphiql" if serve_graphiql else None, subscription_protocols=(), keep_alive=False
-        )
-        self._database = database
-        self._services = services
-        self._clock = clock
-        self._tracer = trace.get_tracer("waymark.gateway")
-        self._operations = metrics.get_meter("waymark.gateway").create_counter(
-            "waymark.operations", description="GraphQL operations answered, by outcome."
-        )
+    def __init__(self, gateway: Gateway, settings: GatewaySettings, streams: Streams, *, serve_graphiql: bool) -> None:
+        self._gateway = gateway
+        self._settings = settings
+        self._streams = streams
+        # GraphiQL asks for the schema and sends documents that are not registered.
+        self._serve_graphiql = serve_graphiql and gateway.mode is OperationsMode.OPEN
 
-    @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever is wrong with it is said in the shape of a GraphQL response."""
         request = Request(scope, receive)
-        request_id = time_ordered_uuid(self._clock())
-        request.state.request_id = request_id
-        response = await self._answer(request, request_id)
+        request_id = time_ordered_uuid(self._gateway.clock())
+        try:
+            response = await self._answer(request, request_id)
+        except ClientDisconnect:
+            return
         response.headers["X-Request-Id"] = str(request_id)
-        response.headers["Vary"] = "Accept, Authorization"
+        response.headers.add_vary_header(caching.VARY)
         response.headers.setdefault("Cache-Control", "no-store")
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, request_id: UUID) -> Response:
+        chosen = media_type(request.headers.get("accept", JSON))
         try:
-            identity = identify(request, self._services.tokens)
+            if request.method not in {_GET, _POST}:
+                raise MethodError("GraphQL is served by GET and POST.")
+            token, identity = identify(request, self._gateway.services.tokens)
+            asked = await self._read(request)
+            if asked is None:
+                return await graphiql.page() if self._serve_graphiql else Response(status_code=404)
+            address = request.client.host if request.client else None
+            caller = Caller(request_id, token, identity, client_of(request.headers), address)
+            return await self._run(request, asked, caller, chosen)
         except AccessError as refused:
-            response = self._refuse(request, _UNAUTHORIZED, str(refused), refused.code)
+            self._gateway.metrics.refused(refused.code)
+            response = failure(chosen, _UNAUTHORIZED, str(refused), refused.code)
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
-        try:
-            async with self._database.reader() as reader:
-                context = Context(
-                    reader=reader,
-                    database=self._database,
-                    clock=self._clock,
-                    identity=identity,
-                    request_id=request_id,
-                    services=self._services,
-                    client_address=request.client.host if request.client else None,
-                )
-                request.state.context = context
-                answer: Response = await self.run(request, context=context, root_value=None)
-        except HTTPException as error:
-            return self._refuse(request, error.status_code, error.reason, "BAD_REQUEST")
+        except RefusedError as refused:
+            self._gateway.metrics.refused(refused.code)
+            return refused_request(refused, chosen)
         except UnavailableError:
-            return self._refuse(request, 503, UNAVAILABLE, "UNAVAILABLE")
-        return answer
+            return failure(chosen, _UNAVAILABLE, UNAVAILABLE, "UNAVAILABLE")
+        except ClientDisconnect:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the client reads nothing of it and the log everything.
+            _LOG.exception("request %s failed", request_id)
+            return failure(chosen, _INTERNAL, MASKED, "INTERNAL")
 
-    def _refuse(self, request: Request, status: int, message: str, code: str) -> Response:
-        body = {"errors": [{"message": message, "extensions": {"code": code}}]}
-        return Response(orjson.dumps(body), status_code=status, media_type=_media_type(request))
+    async def _read(self, request: Request) -> Parameters | list[Parameters] | None:
+        """Return what is asked for; None for a browser that looks at the address."""
+        if request.method == _GET:
+            found = of_query_string(request.scope.get("query_string", b""))
+            if found is None and accepts(request.headers.get("accept", ""), "text/html"):
+                return None
+            return found or of_object({})
+        _check_content_type(request.headers.get("content-type", ""))
+        given = decoded(await request.body())
+        if not isinstance(given, list):
+            return of_object(given)
+        most = self._settings.batch_limit
+        if not most:
+            raise MalformedRequestError("Send one operation in a request; lists of them are not accepted here.")
+        if not given:
+            raise MalformedRequestError("The list has no operation.")
+        if len(given) > most:
+            raise BatchLimitError(f"A request may have at most {most} operations.")
+        return [of_object(each) for each in given]
 
-    @override
-    def decode_json(self, data: str | bytes) -> object:
-        """Return the JSON of a body or of a query parameter.
-
-        Raises:
-            HTTPException: it is JSON, but neither an object nor a list.
-        """
-        decoded: object = orjson.loads(data)
-        if not isinstance(decoded, dict | list):
-            raise HTTPException(_BAD_REQUEST, "Expected a JSON object.")
-        return decoded
-
-    @override
-    def encode_json(self, data: object) -> bytes:
-        """Return the bytes of a response."""
-        return orjson.dumps(data)
-
-    @override
-    async def parse_http_body(self, request: Any) -> GraphQLRequestData | list[GraphQLRequestData]:
-        """Return what the request asks for.
-
-        Raises:
-            HTTPException: it cannot be read.
-        """
-        data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
-            raise HTTPException(_BAD_REQUEST, "`operationName` must be a string.")
-        return data
-
-    @override
-    async def render_graphql_ide(self, request: Request) -> Response:
-        """Return GraphiQL."""
-        return await graphiql.page()
-
-    @override
-    async def execute_single(
-        self,
-        request: Request,
-        request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,
-        context: Context,
-        root_value: None,
-        request_data: GraphQLRequestData,
-    ) -> ExecutionResult:
-        """Run one operation, inside a span of its own."""
-        try:
-            check_document(request_data.query or "", request_data.operation_name)
-        except ClientError as refused:
-            return ExecutionResult(data=None, errors=[GraphQLError(str(refused), original_error=refused)])
-        with self._tracer.start_as_current_span("graphql.operation") as span:
-            span.set_attribute("graphql.operation.name", request_data.operation_name or "anonymous")
-            result: ExecutionResult = await super().execute_single(
-                request, request_adapter, sub_response, context, root_value, request_data
-            )
-            errors = len(result.errors or ())
-            span.set_attribute("waymark.errors", errors)
-            self._operations.add(1, {"outcome": "errors" if errors else "ok"})
-            return result
-
-    @override
-    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """Return the response's object; `data` is absent when the operation was not executed."""
-        response: dict[str, Any] = {}
-        if result.errors:
-            request_id: UUID = request.state.request_id
-            response["errors"] = [present(error, request_id) for error in result.errors]
-        if not _was_refused(result):
-            response["data"] = result.data
-        if result.extensions:
-            response["extensions"] = result.extensions
-        answer: Response = request.state.answer
-        answer.headers["Content-Type"] = media_type = _media_type(request)
-        if _was_refused(result) and media_type.startswith(GRAPHQL_RESPONSE):
-            answer.status_code = _BAD_REQUEST
-        return response  # type: ignore[return-value]
-
-    @override
-    async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """Return the response whose status and headers the result decides."""
-        request.state.answer = Response()
-        answer: Response = request.state.answer
-        return answer
-
-    @override
-    def create_response(
-        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    async def _run(
+        self, request: Request, asked: Parameters | Sequence[Parameters], caller: Caller, chosen: str
     ) -> Response:
-        """Write the response in the media type that was asked for, with its status code."""
-        return Response(
-            self.encode_json(response_data),
-            status_code=sub_response.status_code,
-            headers={"Content-Type": sub_response.headers["Content-Type"]},
-        )
+        if accepts(request.headers.get("accept", ""), EVENT_STREAM):
+            return await self._streamed(request, asked, caller)
+        async with self._gateway.database.reader() as reader:
+            context = self._gateway.context(reader, caller)
+            if isinstance(asked, Parameters):
+                found = await self._prepare(request, reader, asked)
+                return self._written(request, await self._execute(context, found, asked, caller), caller, chosen)
+            bodies = []
+            for each in asked:
+                try:
+                    found = await self._prepare(request, reader, each)
+                except RefusedError as refused:
+                    # One of many has no status of its own.
+                    found = self._gateway.refused(refused)
+                bodies.append(payload(await self._execute(context, found, each, caller), caller.request_id))
+        return written(bodies, 200, chosen)
+
+    async def _prepare(self, request: Request, reader: Reader, asked: Parameters) -> Prepared | Answer:
+        """Return the operation, or why there is none.
+
+        Raises:
+            RefusedError: the request deserves a status of its own.
+        """
+        try:
+            prepared = await self._gateway.prepare(reader, asked)
+            if request.method == _GET and prepared.kind is OperationKind.MUTATION:
+                raise QueryByGetError("GET runs queries only; send mutations with POST.")
+        except (ClientError, InvalidDocumentError) as refused:
+            if isinstance(refused, RefusedError) and refused.status is not None:
+                raise
+            return self._gateway.refused(refused)
+        return prepared
+
+    async def _execute(self, context: Context, found: Prepared | Answer, asked: Parameters, caller: Caller) -> Answer:
+        if isinstance(found, Answer):
+            return found
+        if found.kind is OperationKind.SUBSCRIPTION:
+            return self._gateway.refused(TransportError())
+        return await self._gateway.run(context, found, asked, caller)
+
+    async def _streamed(self, request: Request, asked: Parameters | Sequence[Parameters], caller: Caller) -> Response:
+        if not isinstance(asked, Parameters):
+            raise MalformedRequestError("A list of operations cannot be answered as an event stream.")
+        async with self._gateway.database.reader() as reader:
+            found = await self._prepare(request, reader, asked)
+        return event_stream(self._gateway, self._streams, found, asked, caller, lifetime=self._settings.stream_lifetime)
+
+    def _written(self, request: Request, answer: Answer, caller: Caller, chosen: str) -> Response:
+        response = written(payload(answer, caller.request_id), status_of(answer, chosen), chosen)
+        if request.method != _GET or caller.identity is not None or answer.errors:
+            return response
+        return caching.public(response, request.headers.get("if-none-match"), self._settings.public_max_age)
 
 
-def _was_refused(result: ExecutionResult) -> bool:
-    """Say whether the operation failed before it ran: then no error has a path."""
-    errors: list[GraphQLError] = result.errors or []
-    return result.data is None and bool(errors) and all(error.path is None for error in errors)
+def _check_content_type(given: str) -> None:
+    """Refuse bodies that do not say that they are JSON in UTF-8: those are all that another site's form can send.
 
-
-def _media_type(request: Request) -> str:
-    """Return the media type of the response: the newer one only where the client names it."""
-    accepted = request.headers.get("accept", "")
-    newer, older = accepted.find(GRAPHQL_RESPONSE), accepted.find(JSON)
-    chosen = GRAPHQL_RESPONSE if newer >= 0 and (older < 0 or newer < older) else JSON
-    return f"{chosen}; charset=utf-8"
+    Raises:
+        MediaTypeError: it is of another type or character set, or says nothing.
+    """
+    name, *parameters = (piece.strip().lower() for piece in given.split(";"))
+    charsets = [each.partition("=")[2].strip('"') for each in parameters if each.startswith("charset=")]
+    if name != JSON or any(charset not in {"utf-8", "utf8"} for charset in charsets):
+        raise MediaTypeError("Send the request as `Content-Type: application/json`, in UTF-8.")

@@ -1,177 +1,175 @@
-"""Limits that hold before any work is done."""
+"""Limits on documents, measured on the syntax tree before anything is validated or executed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    parse,
 )
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 
-from core.errors import ClientError, InvalidArgumentError
+from gateway.refusals import DocumentLimitError
 
 MOST_BODY_BYTES = 1_000_000
 MOST_CHARACTERS = 20_000
 MOST_TOKENS = 2_000
 MOST_FRAGMENTS = 50
 MOST_ALIASES = 50
+MOST_DIRECTIVES = 50
+BROADEST_SELECTION = 200
 DEEPEST_QUERY = 15
-_CACHED_DOCUMENTS = 256
 
 
-class DocumentLimitError(ClientError):
-    """A document is larger than anything a client needs; it was not executed."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large a document is, wherever its fragments bring what they bring.
 
-    code = "DOCUMENT_TOO_LARGE"
+    Attributes:
+        characters: length of the text.
+        fragments: number of fragments.
+        directives: number of directives, each counted where it is written.
+        depth: how many fields lie below one another.
+        aliases: number of aliases of an operation.
+        breadth: most fields of one selection, by the names they have in the answer.
+    """
+
+    characters: int
+    fragments: int
+    directives: int
+    depth: int
+    aliases: int
+    breadth: int
+
+    def check(self) -> None:
+        """Refuse what is too large.
+
+        Raises:
+            DocumentLimitError: the message names the limit.
+        """
+        if self.fragments > MOST_FRAGMENTS:
+            raise DocumentLimitError(f"A document may have at most {MOST_FRAGMENTS} fragments.")
+        if self.directives > MOST_DIRECTIVES:
+            raise DocumentLimitError(f"A document may have at most {MOST_DIRECTIVES} directives.")
+        if self.depth > DEEPEST_QUERY:
+            raise too_deep()
+        if self.aliases > MOST_ALIASES:
+            raise DocumentLimitError(
+                f"A document may have at most {MOST_ALIASES} aliases, counted wherever fragments bring them."
+            )
+        if self.breadth > BROADEST_SELECTION:
+            raise DocumentLimitError(f"A selection may have at most {BROADEST_SELECTION} fields.")
 
 
-def document_caches() -> list[Callable[[], SchemaExtension]]:
-    """Return what remembers documents that were parsed and validated; the limits bound how much that is."""
-    return [
-        lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-        # Their caches belong to the process and outlive these objects.
-        lambda: ParserCache(maxsize=_CACHED_DOCUMENTS),
-        lambda: ValidationCache(maxsize=_CACHED_DOCUMENTS),
-    ]
+def too_deep() -> DocumentLimitError:
+    """Return the refusal of a document that reaches too deep."""
+    return DocumentLimitError(f"A document may be at most {DEEPEST_QUERY} fields deep.")
 
 
-def check_document(text: str, operation_name: str | None) -> None:
-    """Check a document before it is validated and executed; one that cannot be parsed passes, to be refused there.
+def check_text(text: str) -> None:
+    """Refuse a text before it is even hashed or parsed.
 
     Raises:
-        DocumentLimitError: it is too long, too deep, or has too many tokens, fragments or aliases.
-        InvalidArgumentError: it has several operations, and none is named.
+        DocumentLimitError: it is too long.
     """
     if len(text) > MOST_CHARACTERS:
         raise DocumentLimitError(f"A document may be at most {MOST_CHARACTERS} characters long.")
-    operations, refusal = _measured(text)
-    if refusal is not None:
-        raise DocumentLimitError(refusal)
-    if operations > 1 and operation_name is None:
-        raise InvalidArgumentError("A document with several operations needs an `operationName`.")
 
 
-@lru_cache(maxsize=_CACHED_DOCUMENTS)
-def _measured(text: str) -> tuple[int, str | None]:
-    """Return the number of operations, and why the document is too large, if it is."""
-    try:
-        return _judged(parse(text, max_tokens=MOST_TOKENS, no_location=True))
-    except RecursionError:
-        return 0, f"A document may be at most {DEEPEST_QUERY} fields deep."
-    except GraphQLError as error:
-        return 0, str(error.message) if "tokens" in str(error.message) else None
-
-
-def _judged(document: DocumentNode) -> tuple[int, str | None]:
+def measure(document: DocumentNode, characters: int) -> Size:
+    """Return the size of a document; the work is bounded by the size of its text, whatever its fragments spread."""
     fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
     operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
-    if len(fragments) > MOST_FRAGMENTS:
-        return len(operations), f"A document may have at most {MOST_FRAGMENTS} fragments."
-    measure = _Measure(fragments)
-    for operation in operations:
-        depth, aliases = measure.of(operation.selection_set, 0)
-        if depth > DEEPEST_QUERY:
-            return len(operations), f"A document may be at most {DEEPEST_QUERY} fields deep."
-        if aliases > MOST_ALIASES:
-            refusal = f"A document may have at most {MOST_ALIASES} aliases, counted wherever fragments bring them."
-            return len(operations), refusal
-    return len(operations), None
+    walk = _Walk(fragments if len(fragments) <= MOST_FRAGMENTS else {})
+    measured = [walk.of(operation.selection_set, 0) for operation in operations]
+    return Size(
+        characters=characters,
+        fragments=len(fragments),
+        directives=sum(_directives(document)),
+        depth=max((each.depth for each in measured), default=0),
+        aliases=max((each.aliases for each in measured), default=0),
+        breadth=walk.breadth,
+    )
 
 
-class _Measure:
-    """Depth and number of aliases of selections; each fragment is measured once, however often it is spread."""
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A selection: how deep it reaches, its aliases, and the names of its own fields."""
+
+    depth: int = 0
+    aliases: int = 0
+    names: frozenset[str] = frozenset()
+
+
+_NOTHING = _Measured()
+
+
+class _Walk:
+    """Measures selections; each fragment is measured once, however often it is spread."""
 
     def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._fragments = fragments
-        self._known: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, _Measured] = {}
+        self.breadth = 0
 
-    def of(self, selections: SelectionSetNode | None, above: int) -> tuple[int, int]:
-        """Return how deep fields reach below, and how many aliases there are.
+    def of(self, selections: SelectionSetNode | None, above: int) -> _Measured:
+        """Return what a selection set comes to.
 
         Args:
             selections: of a field, a fragment or an operation.
             above: how many levels the walk has come down; it goes no further than the limit.
         """
-        if selections is None or above > DEEPEST_QUERY:
-            return (0, 0) if selections is None else (1, 0)
+        if selections is None:
+            return _NOTHING
+        if above > DEEPEST_QUERY:
+            return _Measured(depth=1)
         depth = aliases = 0
+        names: set[str] = set()
         for selection in selections.selections:
             if isinstance(selection, FieldNode):
-                below, found = self.of(selection.selection_set, above + 1)
-                below, found = below + 1, found + (selection.alias is not None)
-                # Introspection is deep by nature, and bounded by the schema.
-                below = 1 if selection.name.value.startswith("__") else below
+                found = self._of_field(selection, above)
             elif isinstance(selection, FragmentSpreadNode):
-                below, found = self._of_fragment(selection.name.value)
+                found = self._of_fragment(selection.name.value)
             else:
-                below, found = self.of(getattr(selection, "selection_set", None), above)
-            depth, aliases = max(depth, below), aliases + found
-        return depth, aliases
+                found = self.of(getattr(selection, "selection_set", None), above)
+            depth, aliases = max(depth, found.depth), aliases + found.aliases
+            names |= found.names
+        self.breadth = max(self.breadth, len(names))
+        return _Measured(depth, aliases, frozenset(names))
 
-    def _of_fragment(self, name: str) -> tuple[int, int]:
+    def _of_field(self, selection: FieldNode, above: int) -> _Measured:
+        below = self.of(selection.selection_set, above + 1)
+        # Introspection is deep by nature, and bounded by the schema.
+        depth = 1 if selection.name.value.startswith("__") else below.depth + 1
+        name = selection.alias or selection.name
+        return _Measured(depth, below.aliases + (selection.alias is not None), frozenset({name.value}))
+
+    def _of_fragment(self, name: str) -> _Measured:
         if name not in self._known:
             # A fragment that spreads itself is refused by validation; here it only must end.
-            self._known[name] = (0, 0)
+            self._known[name] = _NOTHING
             fragment = self._fragments.get(name)
             if fragment is not None:
                 self._known[name] = self.of(fragment.selection_set, 0)
         return self._known[name]
 
 
-class BodyLimit:
-    """Refuses request bodies above a size: by their declared length, or as soon as they grow past it."""
-
-    def __init__(self, app: ASGIApp, most: int = MOST_BODY_BYTES) -> None:
-        self._app = app
-        self._most = most
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared) > self._most:
-            await self._refuse(scope, receive, send)
-            return
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > self._most:
-                await self._refuse(scope, receive, send)
-                return
-            if not message.get("more_body", False):
-                break
-        sent = False
-
-        async def replay() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-        await self._app(scope, replay, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = {
-            "message": f"A request may be at most {self._most} bytes long.",
-            "extensions": {"code": "PAYLOAD_TOO_LARGE"},
-        }
-        response = JSONResponse({"errors": [error]}, status_code=413, headers={"Connection": "close"})
-        await response(scope, receive, send)
+def _directives(document: DocumentNode) -> Iterator[int]:
+    waiting: list[SelectionSetNode] = []
+    for definition in document.definitions:
+        yield len(getattr(definition, "directives", None) or ())
+        for variable in getattr(definition, "variable_definitions", None) or ():
+            yield len(variable.directives or ())
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+            waiting.append(definition.selection_set)
+    while waiting:
+        for selection in waiting.pop().selections:
+            yield len(selection.directives or ())
+            if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set is not None:
+                waiting.append(selection.selection_set)

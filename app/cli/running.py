@@ -18,7 +18,7 @@ from rich.console import Console
 from app.telemetry import telemetry
 from app.wiring import Platform, platform
 from core.errors import InputError
-from core.settings import Settings
+from core.settings import OperationsMode, Settings
 from database.migrate import migrate, pending
 
 ResultT = TypeVar("ResultT")
@@ -53,6 +53,14 @@ def read_settings(**given: Any) -> Settings:
         field = re.search(r'field "(\w+)"', str(error))
         name = "WAYMARK_" + (field.group(1).upper() if field else "...")
         raise InputError(f"{name}: not JSON; set one part of it, such as {name}__<NAME>.") from error
+
+
+def with_operations(settings: Settings, mode: OperationsMode) -> Settings:
+    """Return the settings with a mode of operations where the operator chose none."""
+    if settings.gateway.operations is not None:
+        return settings
+    gateway = settings.gateway.model_copy(update={"operations": mode})
+    return settings.model_copy(update={"gateway": gateway})
 
 
 def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:

@@ -6,7 +6,7 @@ import time
 
 import typer
 
-from app.cli.running import DataDir, progress_console, read_settings, run
+from app.cli.running import DataDir, progress_console, read_settings, run, with_operations
 from app.cli.serve import Host, Port
 from app.demonstration import SignIn, known_account
 from app.progress import shown
@@ -14,6 +14,7 @@ from app.server import claim_port, serve
 from app.setup import prepare
 from app.telemetry import telemetry
 from app.wiring import platform
+from core.settings import OperationsMode
 
 app = typer.Typer(add_completion=False)
 
@@ -28,7 +29,7 @@ def up(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     fills an empty platform with a simulated demonstration, materializes features, trains a model and serves it.
     Reads and writes the data folder and those servers.
     """
-    settings = read_settings(data_dir=data_dir, host=host, port=port)
+    settings = with_operations(read_settings(data_dir=data_dir, host=host, port=port), OperationsMode.OPEN)
     console = progress_console()
     begun = time.monotonic()
 

@@ -15,7 +15,7 @@ from app.asgi import build_app
 from app.server import services
 from app.wiring import Platform
 from core.clock import ManualClock
-from core.settings import Recommendations, SecuritySettings, Settings
+from core.settings import GatewaySettings, OperationsMode, Recommendations, SecuritySettings, Settings
 from database.session import Database
 from serving.recommender import Recommender
 
@@ -26,6 +26,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         data_dir=tmp_path,
         recommendations=Recommendations.OFF,
+        gateway=GatewaySettings(operations=OperationsMode.OPEN),
         security=SecuritySettings(password_memory_kib=8, password_iterations=1),
     )
 

@@ -56,7 +56,11 @@ def test_spans_and_metrics_of_a_served_operation_reach_a_collector(tmp_path: Pat
     """Request, operation, recommendation and SQL; with the process's metrics."""
     waymark("database", "migrate", "--data-dir", str(tmp_path))
     with collector() as (endpoint, kept):
-        chosen = {"WAYMARK_TELEMETRY__EXPORTER": "otlp", "WAYMARK_TELEMETRY__ENDPOINT": endpoint}
+        chosen = {
+            "WAYMARK_TELEMETRY__EXPORTER": "otlp",
+            "WAYMARK_TELEMETRY__ENDPOINT": endpoint,
+            "WAYMARK_GATEWAY__OPERATIONS": "open",
+        }
         with subprocess.Popen(
             [*COMMAND, "serve", "--data-dir", str(tmp_path), "--port", "0"],
             stderr=subprocess.PIPE,

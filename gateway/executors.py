@@ -1,0 +1,116 @@
+"""The seam between the gateway and what runs operations.
+
+The gateway prepares an operation once (parsed, measured, valid) and asks an `Executor` for a plan of it; every
+request for the operation then runs that plan. graphql-core runs any operation. An executor that cannot run
+everything, such as one that compiles, keeps a `CoreExecutor` to hand the rest to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, Protocol
+
+import strawberry
+from graphql import DocumentNode, ExecutionResult, GraphQLError, create_source_event_stream, execute
+from strawberry.execution import optimized_is_awaitable
+
+from resolvers.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation came to; `errors` are for `gateway.errors.present`."""
+
+    data: dict[str, Any] | None
+    errors: list[GraphQLError] = field(default_factory=list)
+
+    @property
+    def refused(self) -> bool:
+        """Say whether the operation failed before it ran: then no error has a path."""
+        return self.data is None and bool(self.errors) and all(error.path is None for error in self.errors)
+
+
+class Plan(Protocol):
+    """An operation, ready to run any number of times.
+
+    Attributes:
+        executor: name of what runs it, for metrics.
+    """
+
+    @property
+    def executor(self) -> str:
+        """Return the name."""
+        ...
+
+    async def execute(self, context: Context, variables: Mapping[str, Any], event: Any = None) -> Answer:
+        """Run it; `event` is what a subscription's source yielded."""
+        ...
+
+    async def events(self, context: Context, variables: Mapping[str, Any]) -> AsyncIterable[Any] | Answer:
+        """Return the events that a subscription is run for, or why there are none."""
+        ...
+
+
+class Executor(Protocol):
+    """What makes plans."""
+
+    def plan(self, document: DocumentNode, operation_name: str | None) -> Plan:
+        """Return the plan of one operation of a valid document."""
+        ...
+
+
+class CoreExecutor:
+    """graphql-core, which runs everything."""
+
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema
+
+    def plan(self, document: DocumentNode, operation_name: str | None) -> CorePlan:
+        """Return the plan of one operation."""
+        return CorePlan(self._schema, document, operation_name)
+
+
+@dataclass(frozen=True, slots=True)
+class CorePlan:
+    """An operation that graphql-core interprets each time it runs."""
+
+    schema: strawberry.Schema
+    document: DocumentNode
+    operation_name: str | None
+    executor: str = "graphql-core"
+
+    async def execute(self, context: Context, variables: Mapping[str, Any], event: Any = None) -> Answer:
+        """Run it."""
+        result = execute(
+            self.schema._schema,  # noqa: SLF001 - Strawberry has no other name for graphql-core's schema.
+            self.document,
+            root_value=event,
+            context_value=context,
+            variable_values=dict(variables),
+            operation_name=self.operation_name,
+            executor_class=self.schema.execution_context_class,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type] # it guards, and is typed as a bool.
+        )
+        found = await result if isawaitable(result) else result
+        return _answer(found)
+
+    async def events(self, context: Context, variables: Mapping[str, Any]) -> AsyncIterable[Any] | Answer:
+        """Return a subscription's source of events."""
+        built = self.schema.execution_context_class.build(
+            self.schema._schema,  # noqa: SLF001 - as above.
+            self.document,
+            context_value=context,
+            raw_variable_values=dict(variables),
+            operation_name=self.operation_name,
+        )
+        if isinstance(built, list):
+            return Answer(None, built)
+        stream = create_source_event_stream(built)
+        source = await stream if isawaitable(stream) else stream
+        return _answer(source) if isinstance(source, ExecutionResult) else source
+
+
+def _answer(result: ExecutionResult) -> Answer:
+    return Answer(result.data, list(result.errors or ()))

@@ -1,0 +1,51 @@
+"""Counts of what the gateway answers and refuses, with labels that no client can multiply."""
+
+from __future__ import annotations
+
+from opentelemetry import metrics
+
+from core.settings import OperationsMode
+
+_MOST_LABELS = 1_000
+UNREGISTERED = "unregistered"
+OTHER = "other"
+
+
+class GatewayMetrics:
+    """The gateway's instruments.
+
+    Args:
+        mode: which documents may be run; a label of every operation.
+    """
+
+    def __init__(self, mode: OperationsMode) -> None:
+        meter = metrics.get_meter("waymark.gateway")
+        self._mode = mode.value
+        self._labels: set[str] = set()
+        self._operations = meter.create_counter(
+            "waymark.operations", description="GraphQL operations answered, by operation, mode, executor and outcome."
+        )
+        self._refusals = meter.create_counter("waymark.refusals", description="Requests refused, by code.")
+
+    def label(self, persisted_id: str | None, name: str | None) -> str:
+        """Return what an operation is called in metrics: name or hash of a registered one, and one word for others.
+
+        Only operations that were registered can make labels, and only so many.
+        """
+        if persisted_id is None:
+            return UNREGISTERED
+        label = name or persisted_id[:16]
+        if label not in self._labels:
+            if len(self._labels) >= _MOST_LABELS:
+                return OTHER
+            self._labels.add(label)
+        return label
+
+    def answered(self, operation: str, executor: str, *, errors: bool) -> None:
+        """Count an operation that was run."""
+        outcome = "errors" if errors else "ok"
+        self._operations.add(1, {"operation": operation, "mode": self._mode, "executor": executor, "outcome": outcome})
+
+    def refused(self, code: str) -> None:
+        """Count a refusal; codes are those of the documentation."""
+        self._refusals.add(1, {"code": code})

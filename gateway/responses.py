@@ -1,0 +1,96 @@
+"""From answers and refusals to responses: media type, status and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from graphql import GraphQLError
+from starlette.responses import Response
+
+from core.errors import ClientError
+from gateway.errors import present
+from gateway.executors import Answer
+from gateway.refusals import BAD_REQUEST, RefusedError
+
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
+_OK = 200
+# What each accepted range means to us; the older type is what clients get that accept anything.
+_RANGES = {GRAPHQL_RESPONSE: GRAPHQL_RESPONSE, JSON: JSON, "application/*": JSON, "*/*": JSON}
+
+
+def media_type(accept: str) -> str:
+    """Return the media type to answer in: the one of ours that is preferred, of equals the first, JSON if none is.
+
+    An `Accept` that names neither is disregarded, as GraphQL over HTTP allows.
+    """
+    best, chosen = 0.0, JSON
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        ours = _RANGES.get(name)
+        quality = _quality(parameters)
+        if ours is not None and quality > best:
+            best, chosen = quality, ours
+    return chosen
+
+
+def accepts(accept: str, wanted: str) -> bool:
+    """Say whether a media type is named, without wildcards, and not refused."""
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if name == wanted and _quality(parameters) > 0:
+            return True
+    return False
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(max(float(parameter[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def payload(answer: Answer, request_id: UUID) -> dict[str, Any]:
+    """Return an answer as the object of a GraphQL response; `data` is absent when nothing was executed."""
+    body: dict[str, Any] = {}
+    if answer.errors:
+        body["errors"] = [present(error, request_id) for error in answer.errors]
+    if not answer.refused:
+        body["data"] = answer.data
+    return body
+
+
+def refusal(error: ClientError) -> Answer:
+    """Return the answer of an operation that was refused."""
+    return Answer(None, [GraphQLError(str(error), original_error=error)])
+
+
+def status_of(answer: Answer, chosen: str) -> int:
+    """Return the status: 200, and 400 for an operation that was not executed where the newer media type asks for it."""
+    return BAD_REQUEST if answer.refused and chosen == GRAPHQL_RESPONSE else _OK
+
+
+def written(body: Any, status: int, chosen: str) -> Response:
+    """Return a response."""
+    return Response(orjson.dumps(body), status, {"Content-Type": f"{chosen}; charset=utf-8"})
+
+
+def failure(chosen: str, status: int, message: str, code: str) -> Response:
+    """Return a response that has one error and nothing else."""
+    return written({"errors": [{"message": message, "extensions": {"code": code}}]}, status, chosen)
+
+
+def refused_request(error: RefusedError, chosen: str) -> Response:
+    """Return the response to a request that is refused as a whole."""
+    status = error.status
+    if status is None:
+        status = BAD_REQUEST if chosen == GRAPHQL_RESPONSE else _OK
+    response = failure(chosen, status, str(error), error.code)
+    response.headers.update(error.headers)
+    return response
