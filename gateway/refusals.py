@@ -166,4 +166,12 @@ class InvalidDocumentError(Exception):
 
     def __init__(self, errors: Sequence[GraphQLError]) -> None:
         self.errors = list(errors)
-        super().__init__("; ".join(error.message for error in errors))
+        super().__init__("; ".join(_placed(error) for error in errors))
+
+
+def _placed(error: GraphQLError) -> str:
+    """Return a message with where in the document it is meant."""
+    if not error.locations:
+        return error.message
+    first = error.locations[0]
+    return f"{error.message} (line {first.line}, column {first.column})"

@@ -20,6 +20,7 @@ _GROUPS = {
     "events": "Bring learners' history in.",
     "features": "Declare, compute and materialize features.",
     "model": "Train, evaluate and release the ranking model.",
+    "operations": "Register the operations that clients may run, and see who uses them.",
 }
 _COMMANDS = ("up", "serve", "demo", "recommend", "schema")
 

@@ -25,7 +25,7 @@ from app.server import services
 from app.wiring import Platform, platform
 from catalog.simulation.demonstration import fill_demonstration
 from core.clock import ManualClock
-from core.settings import RankingSettings, SecuritySettings, Settings
+from core.settings import GatewaySettings, OperationsMode, RankingSettings, SecuritySettings, Settings
 from database.migrate import migrate
 from serving.engine import RankingEngine
 from serving.recommender import Recommender
@@ -78,6 +78,7 @@ def settings_for(data_dir: Path, database_url: str, redis_url: str) -> Settings:
         data_dir=data_dir,
         database_url=database_url,  # type: ignore[arg-type]
         redis_url=redis_url,  # type: ignore[arg-type]
+        gateway=GatewaySettings(operations=OperationsMode.OPEN),
         ranking=RankingSettings(deadline=2.0, refresh_interval=0.05),
         security=SecuritySettings(password_memory_kib=8, password_iterations=1),
     )

@@ -14,7 +14,7 @@ from app.asgi import build_app
 from app.embedded import embedded_postgres
 from app.server import services
 from app.wiring import platform
-from core.settings import Recommendations, SecuritySettings, Settings
+from core.settings import GatewaySettings, OperationsMode, Recommendations, SecuritySettings, Settings
 from database.migrate import migrate
 from serving.recommender import Recommender
 
@@ -38,6 +38,7 @@ async def test_postgresql_killed_and_started_again(tmp_path: Path) -> None:
             data_dir=tmp_path,
             database_url=url,  # type: ignore[arg-type]
             recommendations=Recommendations.OFF,
+            gateway=GatewaySettings(operations=OperationsMode.OPEN),
             security=SecuritySettings(password_memory_kib=8, password_iterations=1),
         )
         async with platform(settings) as parts:

@@ -1,0 +1,230 @@
+"""`waymark operations`: register the operations that clients may run, and see who uses them."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.running import DataDir, run_on_platform
+from app.wiring import Platform
+from core.errors import InputError
+from core.settings import Recommendations
+from database.queries.operations import (
+    OPERATIONS,
+    OPERATIONS_NAMED,
+    REGISTRATIONS,
+    USAGE,
+    ListedOperationRow,
+    OperationRow,
+    RegistrationRow,
+    UsageRow,
+)
+from gateway import limits
+from gateway.documents import Document, Documents
+from gateway.manifests import Entry, Problem, read_manifest
+from gateway.refusals import DocumentLimitError, InvalidDocumentError
+from gateway.registration import Build, Registration, register as register_operations
+from gateway.usage import UNNAMED
+from schema.contract import build_schema
+
+app = typer.Typer(help="Register the operations that clients may run, and see who uses them.", no_args_is_help=True)
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Manifest of a client's build: Relay's, Apollo's or graphql-codegen's.")
+]
+_SHOWN_ID = 16
+_INCOMPLETE = 1
+
+
+@app.callback()
+def group() -> None:
+    """Register the operations that clients may run, and see who uses them."""
+
+
+@app.command()
+def register(
+    files: Files,
+    data_dir: DataDir = None,
+    client: Annotated[str, typer.Option("--client", help="What the client calls itself, such as `ios`.")] = UNNAMED,
+    client_version: Annotated[str, typer.Option("--client-version", help="Version of its build.")] = "",
+    registered_by: Annotated[
+        str | None, typer.Option("--registered-by", help="Who registers them (default: the user of this machine).")
+    ] = None,
+) -> None:
+    """Register the operations of a client's build; servers that run know them at once.
+
+    Reads the manifests; writes operations, the build that has them, and an audit row to the database. Operations that
+    do not parse, are not valid for this version's schema or are above a limit are named and left out: the others are
+    registered, and the exit code is 1. What is registered is never replaced or dropped.
+    """
+    build = Build(client, client_version, registered_by or _user())
+    schema = build_schema()
+
+    async def work(parts: Platform) -> Registration:
+        return await register_operations(parts.database, schema, _entries(files), build, parts.clock())
+
+    done = run_on_platform(data_dir, work, recommendations=Recommendations.OFF)
+    console = _console()
+    for problem in done.problems:
+        console.print(f"Not registered: {problem}", markup=False)
+    console.print(f"{done.new:,} operations registered, {done.known:,} known already, {len(done.problems):,} refused.")
+    if done.problems:
+        raise typer.Exit(_INCOMPLETE)
+
+
+@app.command(name="list")
+def list_(data_dir: DataDir = None) -> None:
+    """List all registered operations, by name, with the builds that have them.
+
+    Reads the database; writes nothing. Says of an operation that is not valid any more for this version's schema.
+    """
+
+    async def work(parts: Platform) -> list[ListedOperationRow]:
+        async with parts.database.reader() as reader:
+            return await reader.fetch(OPERATIONS)
+
+    rows = run_on_platform(data_dir, work, recommendations=Recommendations.OFF)
+    console = _console()
+    if not rows:
+        console.print("No operation is registered; `waymark operations register` does.")
+        return
+    documents = Documents(build_schema(), most=1)
+    table = Table()
+    for name in ("Operation", "Id", "Kind", "Builds", "Uses", "Last use", "Valid"):
+        table.add_column(name, justify="right" if name == "Uses" else "left", no_wrap=name == "Id")
+    for row in rows:
+        table.add_row(
+            row.name or "",
+            row.id[:_SHOWN_ID],
+            row.kind,
+            ", ".join(sorted(each.strip() for each in row.clients)),
+            f"{row.count:,}",
+            f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "",
+            "no" if isinstance(_prepared(documents, row.text), str) else "yes",
+        )
+    console.print(table)
+
+
+@app.command()
+def usage(
+    data_dir: DataDir = None,
+    needs: Annotated[
+        str | None, typer.Option("--needs", help="Only operations that need this, such as `Course.title`.")
+    ] = None,
+) -> None:
+    """Show which clients, in which versions, use each operation, when last, and what of the schema it needs.
+
+    Reads the database; writes nothing. Servers write what they counted every few seconds.
+    """
+
+    async def work(parts: Platform) -> list[UsageRow]:
+        async with parts.database.reader() as reader:
+            return await reader.fetch(USAGE)
+
+    rows = [
+        row
+        for row in run_on_platform(data_dir, work, recommendations=Recommendations.OFF)
+        if needs is None or needs in row.coordinates
+    ]
+    console = _console()
+    if not rows:
+        console.print("No use is on record." if needs is None else f"No use of an operation that needs {needs}.")
+    for _, uses in groupby(rows, key=lambda row: row.operation_id):
+        for number, row in enumerate(uses):
+            if number == 0:
+                console.print(f"{row.kind} {row.name or ''} {row.operation_id}", markup=False)
+                console.print(f"  needs {', '.join(row.coordinates)}", markup=False)
+            said = f"{row.client} {row.client_version}".strip()
+            console.print(f"  {said}: {row.count:,} times, last {row.last_used_at:%Y-%m-%d %H:%M} UTC", markup=False)
+
+
+@app.command()
+def explain(
+    operation: Annotated[str, typer.Argument(help="Id or name of a registered operation, or how its id begins.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Show an operation: its text and kind, the builds that have it, what it needs, and its measures.
+
+    Reads the database; writes nothing.
+    """
+
+    async def work(parts: Platform) -> tuple[OperationRow, list[RegistrationRow]]:
+        async with parts.database.reader() as reader:
+            found = await reader.fetch(OPERATIONS_NAMED, named=operation)
+            exact = [row for row in found if operation in {row.id, row.sha256}] or found
+            if len(exact) != 1:
+                several = ", ".join(f"{row.name or ''} {row.id[:_SHOWN_ID]}".strip() for row in exact)
+                raise InputError(
+                    f"Several operations answer to {operation}: {several}."
+                    if exact
+                    else f"No operation {operation} is registered."
+                )
+            return exact[0], await reader.fetch(REGISTRATIONS, id=exact[0].id)
+
+    row, registrations = run_on_platform(data_dir, work, recommendations=Recommendations.OFF)
+    console = _console()
+    for line in _explained(row, registrations):
+        console.print(line, markup=False)
+
+
+def _explained(row: OperationRow, registrations: list[RegistrationRow]) -> Iterator[str]:
+    """Yield the lines of what is known of an operation."""
+    yield f"{row.kind} {row.name or '(unnamed)'}"
+    yield f"id      {row.id}"
+    if row.sha256 != row.id:
+        yield f"sha256  {row.sha256}"
+    for each in registrations:
+        build = f"{each.client} {each.client_version}".strip()
+        yield f"build   {build}, registered {each.registered_at:%Y-%m-%d %H:%M} UTC by {each.registered_by}"
+    for coordinate in row.coordinates:
+        yield f"needs   {coordinate}"
+    found = _prepared(Documents(build_schema(), most=1), row.text)
+    if isinstance(found, str):
+        yield f"INVALID for this version's schema: {found}"
+    else:
+        size = found.size
+        for name, measured, most in (
+            ("characters", size.characters, limits.MOST_CHARACTERS),
+            ("depth", size.depth, limits.DEEPEST_QUERY),
+            ("breadth", size.breadth, limits.BROADEST_SELECTION),
+            ("aliases", size.aliases, limits.MOST_ALIASES),
+            ("fragments", size.fragments, limits.MOST_FRAGMENTS),
+            ("directives", size.directives, limits.MOST_DIRECTIVES),
+        ):
+            yield f"limit   {name} {measured:,} of {most:,}"
+    yield ""
+    yield row.text
+
+
+def _entries(files: list[Path]) -> Iterator[Entry | Problem]:
+    for path in files:
+        try:
+            yield from read_manifest(path)
+        except InputError as error:
+            yield Problem(str(path), str(error))
+
+
+def _prepared(documents: Documents, text: str) -> Document | str:
+    try:
+        return documents.prepare(text)
+    except (DocumentLimitError, InvalidDocumentError) as refused:
+        return str(refused)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return "unknown"
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
