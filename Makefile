@@ -7,11 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+NPM := $(VENV)/npm
+NPM_READY := $(NPM)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled modules are kept, whatever the caller's environment says: imports are three times as fast with them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test check format lint types imports docs coverage lock clean
+.PHONY: help run test contract check format lint types imports docs coverage lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +21,12 @@ help: ## List the targets
 run: $(READY) ## Set up everything and serve on 127.0.0.1:8000 (PORT=9000 to change)
 	@$(BIN)/waymark up --port $(PORT)
 
-test: $(DEV_READY) ## Run the tests
+test: $(DEV_READY) $(NPM_READY) ## Run the tests
 	@$(BIN)/python -m pytest -q
+
+contract: $(DEV_READY) ## Run the tests of what clients rely on; needs node
+	@WAYMARK_CONTRACT_TOOLS=required ./requirements/npm.sh $(NPM)
+	@WAYMARK_CONTRACT_TOOLS=required $(BIN)/python -m pytest -q tests/contract
 
 check: $(DEV_READY) lint types imports coverage ## Everything that CI runs
 
@@ -38,7 +44,7 @@ types: $(DEV_READY) ## Check types strictly
 imports: $(DEV_READY) ## Check who imports whom
 	@$(BIN)/lint-imports --no-cache
 
-coverage: $(DEV_READY) ## Run the tests and demand 90% branch coverage
+coverage: $(DEV_READY) $(NPM_READY) ## Run the tests and demand 90% branch coverage
 	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90
 
 lock: $(DEV_READY) ## Renew the locked requirements
@@ -51,6 +57,10 @@ clean: ## Remove the environment and caches; data in .waymark stays
 $(VENV)/bin/python:
 	@echo "Making the environment ..."
 	@$(PYTHON) -m venv $(VENV)
+
+# What contract tests of clients' tools need; a machine without node goes on without.
+$(NPM_READY): tests/contract/npm/package.json tests/contract/npm/package-lock.json | $(VENV)/bin/python
+	@./requirements/npm.sh $(NPM)
 
 $(READY): requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	@./requirements/install.sh $(BIN) requirements/run.txt
