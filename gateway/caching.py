@@ -9,6 +9,7 @@ from starlette.responses import Response
 _NOT_MODIFIED = 304
 # Compression belongs to the transport and changes the bytes, so tags are weak: the same answer, however packed.
 _WEAK = 'W/"{}"'
+# Compression is decided further out, which adds the header that it looks at where it looked.
 VARY = "Accept, Authorization"
 
 
