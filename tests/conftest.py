@@ -83,6 +83,12 @@ async def administer(url: str, statement: str) -> None:
         await connection.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the fuzz tests run longer than they do in the checks."""
+    parser.addoption("--fuzz-cases", type=int, default=600, help="Cases that each fuzz test tries.")
+    parser.addoption("--fuzz-seed", type=int, default=20_260_301, help="Seed of the fuzz tests' cases.")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the folder it lives in, so that `-m unit` and the like select."""
     root = Path(__file__).parent
