@@ -152,10 +152,8 @@ class Documents:
             raise too_deep() from error
         if errors:
             raise InvalidDocumentError(errors)
-        document = Document(text, tree, size)
-        if not document.operations:
-            raise InvalidDocumentError([GraphQLError("The document has no operation.")])
-        return document
+        # Validation refuses what has no operation: fragments that nobody uses, and definitions of types.
+        return Document(text, tree, size)
 
     def coordinates(self, document: Document) -> list[str]:
         """Return what of the schema a document needs, as schema coordinates: fields and arguments, sorted."""

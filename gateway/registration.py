@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from security import audit
 
 ACTION = "registerOperations"
 _SHOWN_ID = 80
+_NAME = re.compile(r"\b(?:query|mutation|subscription)\s+([_A-Za-z]\w*)")
 _OTHER_TEXT = "another operation is registered under this id; registered operations are never replaced."
 
 
@@ -110,7 +112,9 @@ def judge(documents: Documents, entry: Entry, now: datetime) -> dict[str, Any] |
     try:
         return _row(documents, entry, now)
     except (InputError, DocumentLimitError, InvalidDocumentError) as refused:
-        return Problem(entry.file, str(refused), entry.id[:_SHOWN_ID], entry.name)
+        # A document that does not parse may still say what it is called.
+        named = _NAME.search(entry.text)
+        return Problem(entry.file, str(refused), entry.id[:_SHOWN_ID], entry.name or (named and named[1]))
 
 
 def _row(documents: Documents, entry: Entry, now: datetime) -> dict[str, Any]:
