@@ -36,6 +36,7 @@ from gateway.responses import (
     accepts,
     failure,
     media_type,
+    only_streams,
     payload,
     refused_request,
     status_of,
@@ -135,12 +136,15 @@ class GraphQLEndpoint:
     async def _run(
         self, request: Request, asked: Parameters | Sequence[Parameters], caller: Caller, chosen: str
     ) -> Response:
-        if accepts(request.headers.get("accept", ""), EVENT_STREAM):
+        accept = request.headers.get("accept", "")
+        if only_streams(accept):
             return await self._streamed(request, asked, caller)
         async with self._gateway.database.reader() as reader:
             context = self._gateway.context(reader, caller)
             if isinstance(asked, Parameters):
                 found = await self._prepare(request, reader, asked)
+                if accepts(accept, EVENT_STREAM) and _is_subscription(found):
+                    return self._stream(found, asked, caller)
                 return self._written(request, await self._execute(context, found, asked, caller), caller, chosen)
             bodies = []
             for each in asked:
@@ -180,6 +184,9 @@ class GraphQLEndpoint:
             raise MalformedRequestError("A list of operations cannot be answered as an event stream.")
         async with self._gateway.database.reader() as reader:
             found = await self._prepare(request, reader, asked)
+        return self._stream(found, asked, caller)
+
+    def _stream(self, found: Prepared | Answer, asked: Parameters, caller: Caller) -> Response:
         return event_stream(self._gateway, self._streams, found, asked, caller, lifetime=self._settings.stream_lifetime)
 
     def _written(self, request: Request, answer: Answer, caller: Caller, chosen: str) -> Response:
@@ -187,6 +194,10 @@ class GraphQLEndpoint:
         if request.method != _GET or caller.identity is not None or answer.errors:
             return response
         return caching.public(response, request.headers.get("if-none-match"), self._settings.public_max_age)
+
+
+def _is_subscription(found: Prepared | Answer) -> bool:
+    return isinstance(found, Prepared) and found.kind is OperationKind.SUBSCRIPTION
 
 
 def _check_content_type(given: str) -> None:

@@ -46,6 +46,11 @@ def accepts(accept: str, wanted: str) -> bool:
     return False
 
 
+def only_streams(accept: str) -> bool:
+    """Say whether an event stream is all that is accepted: clients name it beside JSON with every operation."""
+    return accepts(accept, EVENT_STREAM) and not any(accepts(accept, name) for name in _RANGES)
+
+
 def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
         if parameter.startswith("q="):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +41,7 @@ class Caller:
     """
 
     request_id: UUID
-    token: str | None
+    token: str | None = field(repr=False)
     identity: Identity | None
     client: Client
     address: str | None
@@ -135,7 +135,7 @@ class Gateway:
             self.usage.count(prepared.persisted_id, caller.client)
         return await self._execute(context, prepared, asked, None)
 
-    async def subscribe(self, prepared: Prepared, asked: Parameters, caller: Caller) -> AsyncIterator[Answer]:
+    async def subscribe(self, prepared: Prepared, asked: Parameters, caller: Caller) -> AsyncGenerator[Answer, None]:
         """Run a subscription: yield an answer for each event, each in a context of its own.
 
         No connection is held between events: the source reads through a reader that gives its connection back

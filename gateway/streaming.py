@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import orjson
+from graphql import GraphQLError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from strawberry.http.streaming import SSETransport, merge_stream_with_heartbeat
@@ -54,13 +55,18 @@ async def answers(
     """Yield every answer of an operation: those of a subscription, and the one of anything else."""
     if isinstance(prepared, Answer):
         yield prepared
-    elif prepared.kind is OperationKind.SUBSCRIPTION:
-        async for answer in gateway.subscribe(prepared, asked, caller):
+        return
+    try:
+        if prepared.kind is OperationKind.SUBSCRIPTION:
+            async with aclosing(gateway.subscribe(prepared, asked, caller)) as source:
+                async for answer in source:
+                    yield answer
+        else:
+            async with gateway.database.reader() as reader:
+                answer = await gateway.run(gateway.context(reader, caller), prepared, asked, caller)
             yield answer
-    else:
-        async with gateway.database.reader() as reader:
-            answer = await gateway.run(gateway.context(reader, caller), prepared, asked, caller)
-        yield answer
+    except Exception as error:  # noqa: BLE001 - an outage or a bug ends the stream with a masked error, not with a cut.
+        yield Answer(None, [GraphQLError(str(error), original_error=error)])
 
 
 async def until(source: AsyncGenerator[Answer, None], lifetime: float) -> AsyncIterator[Answer | None]:

@@ -226,8 +226,9 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                 prepared: Prepared | Answer = await self._gateway.prepare(reader, asked)
         except (ClientError, InvalidDocumentError) as refused:
             prepared = self._gateway.refused(refused)
-        async for answer in answers(self._gateway, prepared, asked, caller):
-            yield answer
+        async with contextlib.aclosing(answers(self._gateway, prepared, asked, caller)) as source:
+            async for answer in source:
+                yield answer
 
 
 async def _send(operation: Operation[Any, None], answer: Answer, caller: Caller) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from queue import Queue
 
 import uvicorn
@@ -15,11 +16,21 @@ from app.asgi import build_app
 from app.server import claim_port, services
 from app.wiring import Platform
 from core.clock import Clock
-from core.settings import Settings
+from core.settings import GatewaySettings, OperationsMode, Recommendations, SecuritySettings, Settings
 from database.session import Database, open_database
 from serving.recommender import Recommender
 
 Wrap = Callable[[Database], Database]
+
+
+def open_settings(data_dir: Path) -> Settings:
+    """Return settings of a server that takes any document, without recommendations, with passwords that hash fast."""
+    return Settings(
+        data_dir=data_dir,
+        recommendations=Recommendations.OFF,
+        security=SecuritySettings(password_memory_kib=8, password_iterations=1),
+        gateway=GatewaySettings(operations=OperationsMode.OPEN),
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.npm_tools import HERE, npm_folder
+from tests.contract.npm_tools import HERE, node, npm_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 AUDITS = 61
@@ -43,15 +43,7 @@ def address(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 def test_every_audit_of_the_specification_passes(address: str) -> None:
     """MUST, SHOULD and MAY alike."""
-    done = subprocess.run(
-        ["node", str(HERE / "audit.mjs"), address],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=npm_folder(),
-    )
-    assert 0 == done.returncode, done.stderr
+    done = node(HERE / "audit.mjs", address, cwd=npm_folder())
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [] == [result for result in results if result["status"] != "ok"]
     assert AUDITS == len(results)

@@ -20,11 +20,10 @@ from schemathesis.graphql import nodes
 
 from core.clock import ManualClock
 from core.ids import encode_id
-from core.settings import Recommendations, SecuritySettings, Settings
 from database.session import open_database
 from schema.contract import build_schema, printed
 from tests.conftest import NOW, TEMPLATE, administer, database_named
-from tests.live_servers import live_server
+from tests.live_servers import live_server, open_settings
 from tests.response_shapes import shape_problems
 from tests.small_catalog import write_catalog
 
@@ -60,12 +59,7 @@ def seeded(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
             await write_catalog(database, NOW)
 
     asyncio.run(prepare())
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("served"),
-        recommendations=Recommendations.OFF,
-        security=SecuritySettings(password_memory_kib=8, password_iterations=1),
-    )
-    with live_server(settings, url, ManualClock(NOW)) as served:
+    with live_server(open_settings(tmp_path_factory.mktemp("served")), url, ManualClock(NOW)) as served:
         yield served
     asyncio.run(administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 

@@ -89,6 +89,12 @@ class Subscription:
             yield Step(number=number)
 
     @strawberry.subscription
+    async def failing(self) -> AsyncIterator[int]:
+        """Yields once, and breaks."""
+        yield 1
+        raise ZeroDivisionError("a secret")
+
+    @strawberry.subscription
     async def forever(self) -> AsyncIterator[int]:
         """Yields once, and then waits to be told to go on."""
         gate = asyncio.Event()
@@ -449,6 +455,20 @@ async def test_event_stream_says_what_is_wrong(app: Served) -> None:
     assert '"code":"BAD_REQUEST"' in await event_stream(app, "{ nothing }")
     assert '{"data":{"hello":"hello"}}' in await event_stream(app, "{ hello }")
     assert "401" in await event_stream(app, "{ hello }", authorization="Bearer x")
+
+
+async def test_source_that_breaks_ends_the_stream_with_a_masked_error(app: Served) -> None:
+    """Over both transports: what came before has arrived, and nothing of ours is told."""
+    said = await event_stream(app, "subscription{failing}")
+    assert said.index('{"failing":1}') < said.index('"code":"INTERNAL"') < said.index("event: complete")
+    assert "secret" not in said
+    async with connected(app.socket) as client:
+        await client.begin()
+        await client.subscribe("a", query="subscription { failing }")
+        assert "next" == (await client.next())["type"]
+        broken = await client.next()
+        assert ("error", "INTERNAL") == (broken["type"], broken["payload"][0]["extensions"]["code"])
+        assert "secret" not in json.dumps(broken)
 
 
 async def test_subscription_by_plain_http_is_refused(app: Served) -> None:
