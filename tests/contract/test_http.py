@@ -245,3 +245,11 @@ async def test_health_is_told_without_credentials(client: GraphQLClient) -> None
     assert {"status": "alive"} == (await client.http.get("/health/live")).json()
     ready = await client.http.get("/health/ready")
     assert {"status": "ready", "postgresql": "ok", "recommendations": {"status": "off"}} == ready.json()
+
+
+async def test_client_that_would_take_a_stream_gets_json_for_a_query(client: GraphQLClient) -> None:
+    """urql and others name every type that they understand with every operation."""
+    everything = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"
+    response = await client.http.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": everything})
+    assert "application/graphql-response+json; charset=utf-8" == response.headers["content-type"]
+    assert {"data": {"__typename": "Query"}} == response.json()
