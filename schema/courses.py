@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
+<<<<<<< HEAD
 from execution.fields import batch, column
 from resolvers import (
     courses,
@@ -17,6 +18,10 @@ from resolvers import (
     quality as quality_resolvers,
     revisions as revision_resolvers,
 )
+=======
+from execution.fields import InstanceOf, batch, column
+from resolvers import courses, enrollments as enrollment_resolvers, revisions as revision_resolvers
+>>>>>>> 64ed821 (Tests of the compiled executor)
 from schema.enums import describe
 from schema.inputs import given, given_tuple
 from schema.levels import CourseLevel
@@ -63,10 +68,7 @@ class Instructor(Node):
     id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Instructor"))
     display_name: str = column(ANYONE, "The name that they teach under.")
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an instructor."""
-        return isinstance(value, InstructorRow)
+    is_type_of = InstanceOf(InstructorRow)
 
 
 @strawberry.type(description="Something to learn: published by its instructors, taken by learners.")
@@ -133,10 +135,7 @@ class Course(Node):
         """The caller's enrollment; null when signed out, never enrolled or withdrawn."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a course."""
-        return isinstance(value, CourseRow)
+    is_type_of = InstanceOf(CourseRow)
 
 
 @strawberry.input(one_of=True, description="Names one course: exactly one of the fields.")

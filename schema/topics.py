@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import strawberry
 
 from database.queries.topics import TopicRow
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import topics
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE
@@ -26,7 +24,4 @@ class Topic(Node):
         """The topic above this one; null at the top."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a topic."""
-        return isinstance(value, TopicRow)
+    is_type_of = InstanceOf(TopicRow)
