@@ -10,18 +10,13 @@ import strawberry
 
 from database.queries.courses import CourseOrderField, CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
-<<<<<<< HEAD
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import (
     courses,
     enrollments as enrollment_resolvers,
     quality as quality_resolvers,
     revisions as revision_resolvers,
 )
-=======
-from execution.fields import InstanceOf, batch, column
-from resolvers import courses, enrollments as enrollment_resolvers, revisions as revision_resolvers
->>>>>>> 64ed821 (Tests of the compiled executor)
 from schema.enums import describe
 from schema.inputs import given, given_tuple
 from schema.levels import CourseLevel
