@@ -16,7 +16,7 @@ from app.wiring import Platform
 from core.settings import OperationsMode
 from gateway import graphiql, health
 from gateway.bodies import BodyLimit
-from gateway.executors import CoreExecutor
+from gateway.executors import CompilingExecutor
 from gateway.health import RankingStatus
 from gateway.http import GraphQLEndpoint
 from gateway.metrics import GatewayMetrics
@@ -70,7 +70,7 @@ def build_app(parts: Platform, services: Services, ranking: RankingStatus, usage
         services=services,
         clock=parts.clock,
         operations=Operations(schema, mode, parts.clock),
-        executor=CoreExecutor(schema),
+        executor=CompilingExecutor(schema),
         usage=usage or Usage(parts.clock),
         metrics=GatewayMetrics(mode),
     )

@@ -87,7 +87,7 @@ class BatchField(DeclaredField):
         """Return an awaitable of one parent's result, if the policy allows."""
         assert info is not None  # noqa: S101 - Strawberry passes it to every field with a resolver.
         self.policy.enforce(info.context)
-        return load(info.context, self.resolver, self.policy, source, _arguments(kwargs))
+        return load(info.context, self.resolver, self.policy, source, resolver_arguments(kwargs))
 
 
 class CommandField(DeclaredField):
@@ -102,9 +102,10 @@ class CommandField(DeclaredField):
         """Return an awaitable of the payload, if the policy allows."""
         assert info is not None  # noqa: S101 - as above.
         self.policy.enforce(info.context)
-        return self._run(info.context, _arguments(kwargs))
+        return self.run(info.context, resolver_arguments(kwargs))
 
-    async def _run(self, context: Any, arguments: dict[str, Any]) -> Any:
+    async def run(self, context: Any, arguments: dict[str, Any]) -> Any:
+        """Return the payload: of the command, or of its refusal."""
         # What was loaded before a mutation may not be what is true after it.
         context.loaders.clear()
         try:
@@ -124,7 +125,7 @@ class SubscriptionField(DeclaredField):
         """Return the stream, if the policy allows."""
         assert info is not None  # noqa: S101 - as above.
         self.policy.enforce(info.context)
-        return self._values(info.context, _arguments(kwargs))
+        return self._values(info.context, resolver_arguments(kwargs))
 
     async def _values(self, context: Any, arguments: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # Closed here and not by the garbage collector: what the stream holds is let go of when the client leaves.
@@ -219,13 +220,28 @@ def _refuse_parents_check(policy: Policy, declared: str) -> None:
         raise TypeError(f"The policy {policy.name} looks at parents, which only a batch field can ask; not {declared}.")
 
 
+class InstanceOf:
+    """An `is_type_of` that asks for the class of a value alone, which executors may look up instead of calling.
+
+    Attributes:
+        classes: whose instances, of subclasses too, are of the type.
+    """
+
+    def __init__(self, *classes: type) -> None:
+        self.classes = classes
+
+    def __call__(self, value: Any, _info: Any) -> bool:
+        """Say whether a value is of the type."""
+        return isinstance(value, self.classes)
+
+
 def _description(stub: Callable[..., Any]) -> str:
     if not stub.__doc__:
         raise TypeError(f"The field {stub.__qualname__} has no docstring, and so no description.")
     return inspect.cleandoc(stub.__doc__)
 
 
-def _arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+def resolver_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return what the client gave, in the resolver's form: inputs of ours turn themselves into it."""
     return {
         name: value.to_criteria() if hasattr(value, "to_criteria") else value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from graphql import parse
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +27,7 @@ from database.queries.operations import (
     RegistrationRow,
     UsageRow,
 )
+from execution.compile import UnsupportedOperationError, compile_operation
 from gateway import limits
 from gateway.documents import Document, Documents
 from gateway.manifests import Entry, Problem, read_manifest
@@ -201,6 +203,22 @@ def _explained(row: OperationRow, registrations: list[RegistrationRow]) -> Itera
             yield f"limit   {name} {measured:,} of {most:,}"
     yield ""
     yield row.text
+    if not isinstance(found, str):
+        yield from _compiled(row.text)
+
+
+def _compiled(text: str) -> Iterator[str]:
+    """Yield how an operation is executed: its plan and the code that is generated for it."""
+    try:
+        compiled = compile_operation(build_schema(), parse(text))
+    except UnsupportedOperationError as reason:
+        yield f"executor  graphql-core: {reason}"
+        return
+    yield "executor  compiled"
+    yield ""
+    yield str(compiled.describe())
+    yield ""
+    yield compiled.source
 
 
 def _entries(files: list[Path]) -> Iterator[Entry | Problem]:
