@@ -87,7 +87,7 @@ class BatchField(DeclaredField):
         """Return an awaitable of one parent's result, if the policy allows."""
         assert info is not None  # noqa: S101 - Strawberry passes it to every field with a resolver.
         self.policy.enforce(info.context)
-        return load(info.context, self.resolver, self.policy, source, _arguments(kwargs))
+        return load(info.context, self.resolver, self.policy, source, resolver_arguments(kwargs))
 
 
 class CommandField(DeclaredField):
@@ -102,9 +102,10 @@ class CommandField(DeclaredField):
         """Return an awaitable of the payload, if the policy allows."""
         assert info is not None  # noqa: S101 - as above.
         self.policy.enforce(info.context)
-        return self._run(info.context, _arguments(kwargs))
+        return self.run(info.context, resolver_arguments(kwargs))
 
-    async def _run(self, context: Any, arguments: dict[str, Any]) -> Any:
+    async def run(self, context: Any, arguments: dict[str, Any]) -> Any:
+        """Return the payload: of the command, or of its refusal."""
         # What was loaded before a mutation may not be what is true after it.
         context.loaders.clear()
         try:
@@ -225,7 +226,7 @@ def _description(stub: Callable[..., Any]) -> str:
     return inspect.cleandoc(stub.__doc__)
 
 
-def _arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
+def resolver_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return what the client gave, in the resolver's form: inputs of ours turn themselves into it."""
     return {
         name: value.to_criteria() if hasattr(value, "to_criteria") else value

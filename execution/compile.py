@@ -1,0 +1,170 @@
+"""The compiled executor: an operation becomes Python code once, and runs without parsing, validation or field calls.
+
+    compiled = compile_operation(schema, parse(text), "Home")   # at registration; the document must be valid
+    answer = await compiled.execute(context, variables)          # per request
+    orjson.dumps({"data": answer.data})
+
+How it works is told in `docs/execution.md`. What cannot be compiled is refused with `UnsupportedOperationError`, whose
+message is the reason; the caller lets graphql-core execute it then. The answers of the two are the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+from graphql.language import REMOVE, DirectiveNode, Visitor, visit
+from strawberry import Schema
+
+from execution.arguments import Arguments
+from execution.describe import OperationDescription, describe
+from execution.generation import Generator, Namespace
+from execution.plan import FieldPlan, Segment, build_segments
+from execution.running import Answer, CompiledSegment, Run, Variant
+from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
+
+__all__ = ["Answer", "CompiledOperation", "UnsupportedOperationError", "compile_operation"]
+
+MOST_VARIANTS = 64
+# As in graphql-core: more errors than these help nobody.
+_MOST_COERCION_ERRORS = 50
+_NO_VARIABLES = VariableValues({}, {})
+
+
+class CompiledOperation:
+    """An operation that can be executed any number of times, by any number of requests of one event loop.
+
+    Attributes:
+        name: of the operation, or None.
+        source: the generated code, with every field that the conditions may leave out.
+    """
+
+    def __init__(self, schema: Schema, document: DocumentNode, operation_name: str | None) -> None:
+        check_schema(schema)
+        self._strawberry = schema
+        self._schema: GraphQLSchema = schema._schema  # noqa: SLF001 - The public property is deprecated for `str`.
+        self._operation = find_operation(document, operation_name)
+        self._fragments = _fragments(document)
+        self._conditions = conditions(self._operation, self._fragments)
+        self._definitions = self._operation.variable_definitions or ()
+        self._variants: OrderedDict[tuple[Any, ...], Variant] = OrderedDict()
+        self.name = self._operation.name.value if self._operation.name else None
+        # What is compiled here is everything that any request may ask for: if it can be, every variant can be.
+        whole = _without_conditions(document) if self._conditions else document
+        full = _Compiler(self, find_operation(whole, operation_name), _fragments(whole)).variant(_NO_VARIABLES)
+        if not self._conditions:
+            self._variants[()] = full
+        self._full = full
+        self.source = full.source
+
+    async def execute(self, context: Any, variables: dict[str, Any] | None = None, root: Any = None) -> Answer:
+        """Execute the operation.
+
+        Args:
+            context: of the request; policies, resolvers and commands get it.
+            variables: as the client sent them.
+            root: the root value; resolvers at the root get it as their parent.
+        """
+        coerced: VariableValues | list[GraphQLError] = _NO_VARIABLES
+        if self._definitions:
+            coerced = get_variable_values(self._schema, self._definitions, variables or {}, _MOST_COERCION_ERRORS)
+            if isinstance(coerced, list):
+                return Answer(None, coerced, refused=True)
+        variant = self._variant(coerced)
+        if variant.failure is not None:
+            return Answer(None, [variant.failure])
+        return await Run(
+            self._schema, self._operation, self._fragments, variant, context, coerced, root
+        ).all()
+
+    def describe(self) -> OperationDescription:
+        """Return the plan: levels, calls, columns and policies, with every field that conditions may leave out."""
+        return describe(self.name, self._operation.operation, [each.segment for each in self._full.segments])
+
+    def _variant(self, variables: VariableValues) -> Variant:
+        """Return the variant for the conditions of a request; compile it when it is met for the first time."""
+        values = variables.coerced
+        key = tuple(values.get(name) for name in self._conditions)
+        variant = self._variants.get(key)
+        if variant is None:
+            variant = _Compiler(self, self._operation, self._fragments).variant(variables)
+            self._variants[key] = variant
+            if len(self._variants) > MOST_VARIANTS:
+                self._variants.popitem(last=False)
+        elif len(self._variants) == MOST_VARIANTS:
+            self._variants.move_to_end(key)
+        return variant
+
+
+def compile_operation(
+    schema: Schema | GraphQLSchema, document: DocumentNode, operation_name: str | None = None
+) -> CompiledOperation:
+    """Compile an operation of a document that is valid against the schema.
+
+    Raises:
+        UnsupportedOperationError: it cannot be compiled; the message says why.
+    """
+    if isinstance(schema, GraphQLSchema):
+        found = getattr(schema, "_strawberry_schema", None)
+        if found is None:
+            raise UnsupportedOperationError("the schema was not made by Strawberry")
+        schema = found
+    return CompiledOperation(schema, document, operation_name)
+
+
+class _Compiler:
+    """Makes a variant of an operation: plan, code, functions."""
+
+    def __init__(self, compiled: CompiledOperation, operation: Any, fragments: Any) -> None:
+        self._compiled = compiled
+        self._operation = operation
+        self._fragments = fragments
+        self._space = Namespace()
+        self._fields: dict[int, FieldPlan] = {}
+
+    def variant(self, variables: VariableValues) -> Variant:
+        try:
+            segments = build_segments(self._compiled._schema, self._operation, self._fragments, variables)
+        except GraphQLError as error:
+            return Variant((), {}, "", error)
+        generators = [Generator(segment, self._space) for segment in segments]
+        source = "\n\n".join(generator.write() for generator in generators)
+        names = self._space.names
+        name = self._compiled.name or "anonymous"
+        exec(compile(source, f"<operation {name}>", "exec"), names)  # noqa: S102 - Only our own generator writes it.
+        parts = [self._segment(segment, generator) for segment, generator in zip(segments, generators, strict=True)]
+        return Variant(parts, self._fields, source)
+
+    def _segment(self, segment: Segment, generator: Generator) -> CompiledSegment:
+        names = self._space.names
+        config = self._compiled._strawberry.config
+        scalars = self._compiled._strawberry.schema_converter.scalar_registry
+        for field in segment.all_fields():
+            self._fields[field.number] = field
+        return CompiledSegment(
+            segment,
+            names[generator.root],
+            {number: names[name] for number, name in generator.completions.items()},
+            {call: Arguments(call, config, scalars) for level in segment.levels for call in level},
+        )
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+
+
+class _Conditions(Visitor):
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
+        return REMOVE if node.name.value in {"skip", "include"} else None
+
+
+def _without_conditions(document: DocumentNode) -> DocumentNode:
+    bare: DocumentNode = visit(document, _Conditions())
+    return bare

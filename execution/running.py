@@ -1,0 +1,282 @@
+"""One execution of a compiled operation: level by level, each call once, then the places of its values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field as attribute
+from typing import Any
+
+from graphql import (
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    is_non_null_type,
+    located_error,
+)
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, gather_with_cancel
+from strawberry.exceptions import WrongNumberOfResultsReturned
+from strawberry.execution import optimized_is_awaitable as is_awaitable
+
+from execution.arguments import Arguments
+from execution.completion import Completion
+from execution.fields import CommandField
+from execution.places import places
+from execution.plan import Call, FieldPlan, Segment, Selection
+from execution.policies import Policy
+from execution.values import AbnormalError
+
+Homes = list[tuple[Any, dict[str, Any]]]
+"""Objects whose field a later level answers: the parent that the resolver is given, and its part of the response."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """The result of an operation.
+
+    Attributes:
+        data: ready to be written as JSON; None when a null reached the root, or when nothing was executed.
+        errors: in the order that they were found.
+        refused: whether the variables did not fit: then nothing was executed, and a response has no `data` at all.
+        detours: how many completions were not normal, and took the slow way.
+    """
+
+    data: dict[str, Any] | None
+    errors: list[GraphQLError]
+    refused: bool = False
+    detours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSegment:
+    """A segment with its generated functions.
+
+    Attributes:
+        segment: the plan.
+        root: answers the root selection: its part of the response, and the homes of the first level.
+        completions: put a call's values in the places of a field, by the field's number.
+        arguments: of each call.
+    """
+
+    segment: Segment
+    root: Callable[[Run, Any], tuple[dict[str, Any], dict[int, Homes]]]
+    completions: Mapping[int, Callable[[Run, Homes, Sequence[Any]], dict[int, Homes]]]
+    arguments: Mapping[Call, Arguments]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """An operation under one combination of its conditions.
+
+    Attributes:
+        segments: what runs, one after another.
+        fields: every field of the plan, by its number.
+        source: the generated code.
+        failure: why the root selection cannot be told, if so; nothing runs then.
+    """
+
+    segments: Sequence[CompiledSegment]
+    fields: Mapping[int, FieldPlan]
+    source: str
+    failure: GraphQLError | None = None
+
+
+class Infos(dict[int, GraphQLResolveInfo]):
+    """What type resolvers are told, by the number of the field; made when one asks.
+
+    The path has no places in lists: it is the same for all objects of a field.
+    """
+
+    def __init__(self, run: Run, make: Callable[[Run, int], GraphQLResolveInfo]) -> None:
+        super().__init__()
+        self._run = run
+        self._make = make
+
+    def __missing__(self, number: int) -> GraphQLResolveInfo:
+        info = self[number] = self._make(self._run, number)
+        return info
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one execution. Generated code uses `infos`, `kinds` and `require`."""
+
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDefinitionNode]
+    variant: Variant
+    context: Any
+    variables: VariableValues
+    root_value: Any
+    errors: list[GraphQLError] = attribute(default_factory=list)
+    data: dict[str, Any] | None = attribute(default_factory=dict)
+    detours: int = 0
+    kinds: list[tuple[dict[str, Any], Selection]] = attribute(default_factory=list)
+    homes: defaultdict[int, Homes] = attribute(default_factory=lambda: defaultdict(list))
+    infos: Infos = attribute(init=False)
+    _pruned: bool = False
+
+    def __post_init__(self) -> None:
+        self.infos = Infos(self, _make_info)
+
+    def require(self, policy: Policy) -> None:
+        """Let generated code read columns, if their policy allows it.
+
+        Raises:
+            AbnormalError: it does not; the slow way tells each field of it.
+        """
+        if policy.check is not None and policy.check(self.context) is not None:
+            raise AbnormalError
+
+    def info(self, field: FieldPlan) -> GraphQLResolveInfo:
+        """Return what type resolvers are told."""
+        return self.infos[field.number]
+
+    def remember_kind(self, part: dict[str, Any], selection: Selection) -> None:
+        """Remember the selection of an object of an abstract type."""
+        self.kinds.append((part, selection))
+
+    async def all(self) -> Answer:
+        """Run every segment and return the answer."""
+        for segment in self.variant.segments:
+            await self._segment(segment)
+            if self.data is None:
+                break
+        return Answer(self.data, self.errors, detours=self.detours)
+
+    async def _segment(self, compiled: CompiledSegment) -> None:
+        self.homes.clear()
+        self._pruned = False
+        await self._root(compiled)
+        for level in compiled.segment.levels:
+            if self.data is None:
+                return
+            if self._pruned:
+                self._forget_nulled(compiled.segment.root)
+            answered: list[tuple[FieldPlan, Homes, list[Any]]] = []
+            for call in level:
+                answered += await self._call(compiled, call)
+            if len(level) > 1:
+                answered.sort(key=_document_order)
+            for field, homes, values in answered:
+                await self._complete(compiled, field, homes, values)
+
+    async def _root(self, compiled: CompiledSegment) -> None:
+        assert self.data is not None  # noqa: S101 - A run ends as soon as it is.
+        root = compiled.segment.root
+        try:
+            part, homes = compiled.root(self, self.root_value)
+        except Exception:  # noqa: BLE001 - The slow way finds out what it was.
+            self._detour()
+            try:
+                part = await Completion(self).selection(root, self.root_value, ())
+            except GraphQLError as error:
+                self.errors.append(error)
+                self.data = None
+                return
+        else:
+            self.homes.update(homes)
+        # The homes of the next level are this very part: it becomes the response, or is merged into it by name.
+        self.data = self.data | part if self.data else part
+        if self.data is not part:
+            for home in self.homes.values():
+                home[:] = [(parent, self.data if each is part else each) for parent, each in home]
+
+    async def _call(self, compiled: CompiledSegment, call: Call) -> list[tuple[FieldPlan, Homes, list[Any]]]:
+        """Ask once for all parents, and return each field's homes and values."""
+        asked = [(field, homes) for field in call.fields if (homes := self.homes.get(field.number))]
+        parents = [parent for _, homes in asked for parent, _ in homes]
+        if not parents:
+            return []
+        try:
+            arguments = compiled.arguments[call].bind(self.variables, self.context)
+            values = await self._resolve(call, parents, arguments)
+        except Exception as error:  # noqa: BLE001 - It becomes an error of the response for every parent.
+            values = [error] * len(parents)
+        answered = []
+        start = 0
+        for field, homes in asked:
+            answered.append((field, homes, values[start : start + len(homes)]))
+            start += len(homes)
+        return answered
+
+    async def _resolve(self, call: Call, parents: list[Any], arguments: dict[str, Any]) -> list[Any]:
+        declared = call.declared
+        if isinstance(declared, CommandField):
+            return [await declared.run(self.context, arguments)]
+        values = await declared.policy.resolve(declared.resolver, self.context, parents, arguments)
+        if len(values) != len(parents):
+            raise WrongNumberOfResultsReturned(expected=len(parents), received=len(values))
+        return values
+
+    async def _complete(
+        self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]
+    ) -> None:
+        if self.data is None:
+            return
+        try:
+            self.homes.update(compiled.completions[field.number](self, homes, values))
+        except Exception:  # noqa: BLE001 - The slow way finds out what it was.
+            self._detour()
+            await self._complete_slowly(compiled.segment.root, field, homes, values)
+
+    def _detour(self) -> None:
+        self.detours += 1
+        self._pruned = True
+
+    async def _complete_slowly(self, root: Selection, field: FieldPlan, homes: Homes, values: list[Any]) -> None:
+        assert self.data is not None  # noqa: S101 - As above.
+        found = places(self.data, root, {id(part): selection for part, selection in self.kinds})
+        completion = Completion(self)
+        for (_, home), value in zip(homes, values, strict=True):
+            place = found.get(id(home))
+            if place is None or place.is_gone():
+                continue
+            path = [*place.path(), field.key]
+            try:
+                home[field.key] = await completion.field(field, value, tuple(path))
+            except GraphQLError as error:
+                self.errors.append(error)
+                if place.null().above is None:
+                    self.data = None
+                    return
+
+    def _forget_nulled(self, root: Selection) -> None:
+        """Forget the parents whose place in the response has become null; nobody is asked about them."""
+        assert self.data is not None  # noqa: S101 - As above.
+        self._pruned = False
+        found = places(self.data, root, {id(part): selection for part, selection in self.kinds})
+        for number, homes in self.homes.items():
+            self.homes[number] = [home for home in homes if id(home[1]) in found]
+
+
+def _document_order(answered: tuple[FieldPlan, Homes, list[Any]]) -> int:
+    return answered[0].number
+
+
+def _make_info(run: Run, number: int) -> GraphQLResolveInfo:
+    field = run.variant.fields[number]
+    path: Path | None = None
+    for key in field.path:
+        path = Path(path, key, None)
+    assert path is not None  # noqa: S101 - Every field has a key.
+    return GraphQLResolveInfo(
+        field.name,
+        field.nodes,
+        field.type,
+        field.parent,
+        path,
+        run.schema,
+        run.fragments,
+        run.root_value,
+        run.operation,
+        run.variables.coerced,  # type: ignore[arg-type]  # Strawberry gives its resolvers the plain dictionary.
+        run.context,
+        is_awaitable,
+        None,
+        GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=lambda _values: None),
+    )
