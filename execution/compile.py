@@ -27,7 +27,7 @@ from execution.arguments import Arguments
 from execution.describe import OperationDescription, describe
 from execution.generation import Generator, Namespace
 from execution.plan import FieldPlan, Segment, build_segments
-from execution.running import Answer, CompiledSegment, Run, Variant
+from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant
 from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
 
 __all__ = ["Answer", "CompiledOperation", "UnsupportedOperationError", "compile_operation"]
@@ -148,11 +148,16 @@ class _Compiler:
         scalars = self._compiled._strawberry.schema_converter.scalar_registry
         for field in segment.all_fields():
             self._fields[field.number] = field
+        levels = [
+            [PreparedCall(call.declared, call.fields, Arguments(call, config, scalars)) for call in level]
+            for level in segment.levels
+        ]
         return CompiledSegment(
             segment,
             names[generator.root],
             {number: names[name] for number, name in generator.completions.items()},
-            {call: Arguments(call, config, scalars) for level in segment.levels for call in level},
+            levels,
+            {field.number: call for level in levels for call in level for field in call.fields},
         )
 
 

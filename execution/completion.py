@@ -40,6 +40,9 @@ class Run(Protocol):
     errors: list[GraphQLError]
     homes: dict[int, list[tuple[Any, dict[str, Any]]]]
 
+    def refusal(self, field: FieldPlan) -> Exception | None:
+        """Return why a field of a batch resolver or a command cannot be asked for, whatever the parent."""
+
     def info(self, field: FieldPlan) -> GraphQLResolveInfo:
         """Return what type resolvers are told."""
 
@@ -78,7 +81,9 @@ class Completion:
             raise selection.error
         part: dict[str, Any] = {}
         for field in selection.fields:
-            if field.deferred:
+            if field.deferred and (refusal := self._run.refusal(field)) is not None:
+                part[field.key] = await self.field(field, refusal, (*path, field.key))
+            elif field.deferred:
                 part[field.key] = None
                 self._run.homes[field.number].append((parent, part))
             elif field.name == TYPENAME:

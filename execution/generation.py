@@ -134,16 +134,17 @@ class Generator:
         self.completions[field.number] = name
         deferred = [each for selection in field.selections.values() for each in selection.deferred()]
         lines = [f"def {name}(run, homes, values):", f'    """{field.coordinate}: {field.type}, at {_at(field.path)}."""']
-        lines += self._permissions([each for below in field.selections.values() for each in below.columns()])
+        if not field.abstract:
+            lines += self._permissions(list(field.selections.values()))
         lines += [f"    {self._lists[each.number]} = []" for each in deferred]
         value = self._expression(field.type, field, "value")
         lines += ["    for (_, home), value in zip(homes, values):", f"        home[{field.key!r}] = {value}"]
         lines.append(f"    return {_pairs(deferred, self._lists)}")
         self._chunks.append("\n".join(lines))
 
-    def _permissions(self, columns: Sequence[FieldPlan]) -> list[str]:
+    def _permissions(self, selections: Sequence[Selection]) -> list[str]:
         policies: dict[Policy, None] = {}
-        for field in columns:
+        for field in (each for selection in selections for each in selection.certain_columns()):
             if field.declared is not None and field.declared.policy.check is not None:
                 policies[field.declared.policy] = None
         return [f"    run.require({self._space.constant('policy_' + policy.name, policy)})" for policy in policies]
@@ -154,7 +155,7 @@ class Generator:
         lines = [f"def {name}({', '.join(['value', 'run', *lists])}):" if field else f"def {name}(run, value):"]
         lines.append(f'    """{selection.type.name} at {_at(selection.path)}."""')
         if field is None:
-            lines += self._permissions(list(selection.columns()))
+            lines += self._permissions([selection])
             lines += [f"    {each} = []" for each in lists]
         else:
             lines += self._checks(selection, field)
@@ -177,6 +178,8 @@ class Generator:
         if is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")
+        if field.abstract:
+            lines += self._permissions([selection])
         return lines
 
     def _entry(self, selection: Selection, field: FieldPlan) -> str:

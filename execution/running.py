@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field as attribute
 from typing import Any
 
@@ -14,8 +14,6 @@ from graphql import (
     GraphQLResolveInfoHelpers,
     GraphQLSchema,
     OperationDefinitionNode,
-    is_non_null_type,
-    located_error,
 )
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel
@@ -24,9 +22,9 @@ from strawberry.execution import optimized_is_awaitable as is_awaitable
 
 from execution.arguments import Arguments
 from execution.completion import Completion
-from execution.fields import CommandField
+from execution.fields import BatchField, CommandField
 from execution.places import places
-from execution.plan import Call, FieldPlan, Segment, Selection
+from execution.plan import FieldPlan, Segment, Selection
 from execution.policies import Policy
 from execution.values import AbnormalError
 
@@ -51,6 +49,21 @@ class Answer:
     detours: int = 0
 
 
+@dataclass(eq=False, frozen=True, slots=True)
+class PreparedCall:
+    """A call with what makes its arguments.
+
+    Attributes:
+        declared: what is called, and under which policy.
+        fields: the places that it answers.
+        arguments: makes them from the variables.
+    """
+
+    declared: BatchField | CommandField
+    fields: Sequence[FieldPlan]
+    arguments: Arguments
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledSegment:
     """A segment with its generated functions.
@@ -59,13 +72,15 @@ class CompiledSegment:
         segment: the plan.
         root: answers the root selection: its part of the response, and the homes of the first level.
         completions: put a call's values in the places of a field, by the field's number.
-        arguments: of each call.
+        levels: the calls, level by level.
+        calls: that answer a field, by the field's number.
     """
 
     segment: Segment
     root: Callable[[Run, Any], tuple[dict[str, Any], dict[int, Homes]]]
     completions: Mapping[int, Callable[[Run, Homes, Sequence[Any]], dict[int, Homes]]]
-    arguments: Mapping[Call, Arguments]
+    levels: Sequence[Sequence[PreparedCall]]
+    calls: Mapping[int, PreparedCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,8 @@ class Run:
     homes: defaultdict[int, Homes] = attribute(default_factory=lambda: defaultdict(list))
     infos: Infos = attribute(init=False)
     _pruned: bool = False
+    _calls: Mapping[int, PreparedCall] = attribute(default_factory=dict)
+    _arguments: dict[PreparedCall, dict[str, Any]] = attribute(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.infos = Infos(self, _make_info)
@@ -152,50 +169,69 @@ class Run:
         self.homes.clear()
         self._pruned = False
         await self._root(compiled)
-        for level in compiled.segment.levels:
+        for level in compiled.levels:
             if self.data is None:
                 return
             if self._pruned:
                 self._forget_nulled(compiled.segment.root)
-            answered: list[tuple[FieldPlan, Homes, list[Any]]] = []
             for call in level:
-                answered += await self._call(compiled, call)
-            if len(level) > 1:
-                answered.sort(key=_document_order)
-            for field, homes, values in answered:
-                await self._complete(compiled, field, homes, values)
+                for field, homes, values in await self._call(call):
+                    await self._complete(compiled, field, homes, values)
 
     async def _root(self, compiled: CompiledSegment) -> None:
         assert self.data is not None  # noqa: S101 - A run ends as soon as it is.
-        root = compiled.segment.root
+        self._calls = compiled.calls
         try:
             part, homes = compiled.root(self, self.root_value)
+            self._await_next_level(homes)
         except Exception:  # noqa: BLE001 - The slow way finds out what it was.
             self._detour()
             try:
-                part = await Completion(self).selection(root, self.root_value, ())
+                part = await Completion(self).selection(compiled.segment.root, self.root_value, ())
             except GraphQLError as error:
                 self.errors.append(error)
                 self.data = None
                 return
-        else:
-            self.homes.update(homes)
-        # The homes of the next level are this very part: it becomes the response, or is merged into it by name.
-        self.data = self.data | part if self.data else part
-        if self.data is not part:
-            for home in self.homes.values():
-                home[:] = [(parent, self.data if each is part else each) for parent, each in home]
+        if not self.data:
+            self.data = part
+            return
+        # A later field of a mutation: what it still waits for belongs to the response, which the part is merged into.
+        self.data |= part
+        for number, found in self.homes.items():
+            self.homes[number] = [(parent, self.data if home is part else home) for parent, home in found]
 
-    async def _call(self, compiled: CompiledSegment, call: Call) -> list[tuple[FieldPlan, Homes, list[Any]]]:
+    def _await_next_level(self, homes: dict[int, Homes]) -> None:
+        """Remember what waits for the next level; its arguments and policies are looked at now, as graphql-core does.
+
+        Raises:
+            Exception: a call was refused or its arguments do not fit; the slow way tells each field of it.
+        """
+        for number, found in homes.items():
+            if found and (error := self._refusal(self._calls[number])) is not None:
+                raise error
+        self.homes.update(homes)
+
+    def refusal(self, field: FieldPlan) -> Exception | None:
+        """Return why a field of a batch resolver or a command cannot be asked for, whatever the parent."""
+        return self._refusal(self._calls[field.number])
+
+    def _refusal(self, call: PreparedCall) -> Exception | None:
+        if call not in self._arguments:
+            try:
+                self._arguments[call] = call.arguments.bind(self.variables, self.context)
+            except Exception as error:  # noqa: BLE001 - It becomes an error of the response for every parent.
+                return error
+        return None
+
+    async def _call(self, call: PreparedCall) -> list[tuple[FieldPlan, Homes, list[Any]]]:
         """Ask once for all parents, and return each field's homes and values."""
         asked = [(field, homes) for field in call.fields if (homes := self.homes.get(field.number))]
         parents = [parent for _, homes in asked for parent, _ in homes]
         if not parents:
             return []
         try:
-            arguments = compiled.arguments[call].bind(self.variables, self.context)
-            values = await self._resolve(call, parents, arguments)
-        except Exception as error:  # noqa: BLE001 - It becomes an error of the response for every parent.
+            values = await self._resolve(call, parents, self._arguments[call])
+        except Exception as error:  # noqa: BLE001 - As above.
             values = [error] * len(parents)
         answered = []
         start = 0
@@ -204,7 +240,7 @@ class Run:
             start += len(homes)
         return answered
 
-    async def _resolve(self, call: Call, parents: list[Any], arguments: dict[str, Any]) -> list[Any]:
+    async def _resolve(self, call: PreparedCall, parents: list[Any], arguments: dict[str, Any]) -> list[Any]:
         declared = call.declared
         if isinstance(declared, CommandField):
             return [await declared.run(self.context, arguments)]
@@ -219,7 +255,7 @@ class Run:
         if self.data is None:
             return
         try:
-            self.homes.update(compiled.completions[field.number](self, homes, values))
+            self._await_next_level(compiled.completions[field.number](self, homes, values))
         except Exception:  # noqa: BLE001 - The slow way finds out what it was.
             self._detour()
             await self._complete_slowly(compiled.segment.root, field, homes, values)
@@ -252,10 +288,6 @@ class Run:
         found = places(self.data, root, {id(part): selection for part, selection in self.kinds})
         for number, homes in self.homes.items():
             self.homes[number] = [home for home in homes if id(home[1]) in found]
-
-
-def _document_order(answered: tuple[FieldPlan, Homes, list[Any]]) -> int:
-    return answered[0].number
 
 
 def _make_info(run: Run, number: int) -> GraphQLResolveInfo:
