@@ -5,6 +5,8 @@ One class a kind of row, so that a type checker knows the columns and the GraphQ
 
 from __future__ import annotations
 
+import inspect
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -15,8 +17,15 @@ class Row(asyncpg.Record):
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        """Make each annotated column a property: much faster than `__getattr__`, and columns are read all the time."""
+        super().__init_subclass__()
+        for name in inspect.get_annotations(cls):
+            if not hasattr(asyncpg.Record, name):
+                setattr(cls, name, property(itemgetter(name)))
+
     def __getattr__(self, name: str) -> Any:
-        """Return the column `name`; called only where no attribute of that name exists."""
+        """Return the column `name`; called only where no attribute of that name exists, or its column is missing."""
         try:
             return self[name]
         except KeyError:

@@ -19,7 +19,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 from graphql.language import REMOVE, DirectiveNode, Visitor, visit
 from strawberry import Schema
 
@@ -29,12 +29,11 @@ from execution.generation import Generator, Namespace
 from execution.plan import FieldPlan, Segment, build_segments
 from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant
 from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
+from execution.variables import Variables
 
 __all__ = ["Answer", "CompiledOperation", "UnsupportedOperationError", "compile_operation"]
 
 MOST_VARIANTS = 64
-# As in graphql-core: more errors than these help nobody.
-_MOST_COERCION_ERRORS = 50
 _NO_VARIABLES = VariableValues({}, {})
 
 
@@ -53,7 +52,7 @@ class CompiledOperation:
         self._operation = find_operation(document, operation_name)
         self._fragments = _fragments(document)
         self._conditions = conditions(self._operation, self._fragments)
-        self._definitions = self._operation.variable_definitions or ()
+        self._variables = Variables(self._schema, self._operation.variable_definitions or ())
         self._variants: OrderedDict[tuple[Any, ...], Variant] = OrderedDict()
         self.name = self._operation.name.value if self._operation.name else None
         # What is compiled here is everything that any request may ask for: if it can be, every variant can be.
@@ -72,11 +71,9 @@ class CompiledOperation:
             variables: as the client sent them.
             root: the root value; resolvers at the root get it as their parent.
         """
-        coerced: VariableValues | list[GraphQLError] = _NO_VARIABLES
-        if self._definitions:
-            coerced = get_variable_values(self._schema, self._definitions, variables or {}, _MOST_COERCION_ERRORS)
-            if isinstance(coerced, list):
-                return Answer(None, coerced, refused=True)
+        coerced = self._variables.coerce(variables)
+        if isinstance(coerced, list):
+            return Answer(None, coerced, refused=True)
         variant = self._variant(coerced)
         if variant.failure is not None:
             return Answer(None, [variant.failure])

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from core.errors import InvalidArgumentError
+from core.ids import url_safe_base64
 
 NodeT = TypeVar("NodeT")
 
@@ -91,7 +92,7 @@ class Page(Generic[NodeT]):
 
 def encode_cursor(scope: str, key: Sequence[Any]) -> str:
     """Return the cursor of the place `key` in the list that `scope` names."""
-    return base64.urlsafe_b64encode(orjson.dumps([scope, *key])).rstrip(b"=").decode()
+    return url_safe_base64(orjson.dumps([scope, *key]))
 
 
 def decode_cursor(scope: str, cursor: str, kinds: Sequence[type]) -> tuple[Any, ...]:
