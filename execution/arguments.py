@@ -13,10 +13,11 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
 from strawberry.relay import GlobalID
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.arguments import StrawberryArgument, convert_arguments
+from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryContainer
 
 from execution.fields import DeclaredField, resolver_arguments
+from execution.inputs import Converters
 from execution.plan import Call
 
 
@@ -41,13 +42,16 @@ class _Simple(NamedTuple):
 class Arguments:
     """The arguments of one call; the same for all of its parents."""
 
-    def __init__(self, call: Call, config: StrawberryConfig, scalars: Any) -> None:
+    def __init__(self, call: Call, config: StrawberryConfig, converters: Converters) -> None:
         field = call.fields[0]
         self._declared: DeclaredField = call.declared
         self._definition: GraphQLField = field.definition
         self._node = field.nodes[0]
         self._config = config
-        self._scalars = scalars
+        self._converters = [
+            (config.name_converter.from_argument(each), each.python_name, converters.of(each.type), each.is_maybe)
+            for each in call.declared.arguments
+        ]
         self._simple = self._recognized()
 
     def bind(self, variables: VariableValues, context: Any) -> dict[str, Any]:
@@ -59,7 +63,11 @@ class Arguments:
         converted = None if self._simple is None else self._bound(self._simple, variables.coerced)
         if converted is None:
             given = get_argument_values(self._definition, self._node, variables)
-            converted = convert_arguments(given, self._declared.arguments, self._scalars, self._config)
+            converted = {
+                python_name: value if convert is None or (value is None and not keep_null) else convert(value)
+                for name, python_name, convert, keep_null in self._converters
+                if (value := given.get(name, Undefined)) is not Undefined
+            }
         if self._declared.policy.check is not None:
             self._declared.policy.enforce(context)
         return resolver_arguments(converted) if converted else converted

@@ -26,6 +26,7 @@ from strawberry import Schema
 from execution.arguments import Arguments
 from execution.describe import OperationDescription, describe
 from execution.generation import Generator, Namespace
+from execution.inputs import Converters
 from execution.plan import FieldPlan, Segment, build_segments
 from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant
 from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
@@ -77,9 +78,7 @@ class CompiledOperation:
         variant = self._variant(coerced)
         if variant.failure is not None:
             return Answer(None, [variant.failure])
-        return await Run(
-            self._schema, self._operation, self._fragments, variant, context, coerced, root
-        ).all()
+        return await Run(self._schema, self._operation, self._fragments, variant, context, coerced, root).all()
 
     def describe(self) -> OperationDescription:
         """Return the plan: levels, calls, columns and policies, with every field that conditions may leave out."""
@@ -142,11 +141,11 @@ class _Compiler:
     def _segment(self, segment: Segment, generator: Generator) -> CompiledSegment:
         names = self._space.names
         config = self._compiled._strawberry.config
-        scalars = self._compiled._strawberry.schema_converter.scalar_registry
+        converters = Converters(config, self._compiled._strawberry.schema_converter.scalar_registry)
         for field in segment.all_fields():
             self._fields[field.number] = field
         levels = [
-            [PreparedCall(call.declared, call.fields, Arguments(call, config, scalars)) for call in level]
+            [PreparedCall(call.declared, call.fields, Arguments(call, config, converters)) for call in level]
             for level in segment.levels
         ]
         return CompiledSegment(

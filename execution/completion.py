@@ -64,8 +64,6 @@ class Completion:
             GraphQLError: the field failed and may not be null.
         """
         try:
-            if is_awaitable(value):
-                value = await value
             return await self._value(field.type, field, value, path)
         except Exception as error:  # noqa: BLE001 - Whatever a resolver raises becomes an error of the response.
             self._record(error, field.type, field, path)
@@ -100,6 +98,8 @@ class Completion:
                 value = declared.read(parent)
             else:
                 value = declared.default_resolver(parent, declared.python_name)
+            if is_awaitable(value):
+                value = await value
         except Exception as error:  # noqa: BLE001 - As above.
             value = error
         return await self.field(field, value, path)

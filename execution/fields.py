@@ -220,6 +220,21 @@ def _refuse_parents_check(policy: Policy, declared: str) -> None:
         raise TypeError(f"The policy {policy.name} looks at parents, which only a batch field can ask; not {declared}.")
 
 
+class InstanceOf:
+    """An `is_type_of` that asks for the class of a value alone, which executors may look up instead of calling.
+
+    Attributes:
+        classes: whose instances, of subclasses too, are of the type.
+    """
+
+    def __init__(self, *classes: type) -> None:
+        self.classes = classes
+
+    def __call__(self, value: Any, _info: Any) -> bool:
+        """Say whether a value is of the type."""
+        return isinstance(value, self.classes)
+
+
 def _description(stub: Callable[..., Any]) -> str:
     if not stub.__doc__:
         raise TypeError(f"The field {stub.__qualname__} has no docstring, and so no description.")

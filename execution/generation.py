@@ -38,9 +38,10 @@ from graphql import (
     is_non_null_type,
 )
 
+from execution.fields import InstanceOf
 from execution.plan import TYPENAME, FieldPlan, Segment, Selection, column_of
 from execution.policies import Policy
-from execution.values import PLAIN, AbnormalError, leaf_table, listed, plain
+from execution.values import PLAIN, AbnormalError, is_plain, leaf_table, listed, plain
 
 # What a value of a built-in scalar passes when it is the response's value already; `first` names it for the first time.
 _CHECKS = {
@@ -133,7 +134,10 @@ class Generator:
         name = self._space.fresh("complete_" + "_".join(field.path), None)
         self.completions[field.number] = name
         deferred = [each for selection in field.selections.values() for each in selection.deferred()]
-        lines = [f"def {name}(run, homes, values):", f'    """{field.coordinate}: {field.type}, at {_at(field.path)}."""']
+        lines = [
+            f"def {name}(run, homes, values):",
+            f'    """{field.coordinate}: {field.type}, at {_at(field.path)}."""',
+        ]
         if not field.abstract:
             lines += self._permissions(list(field.selections.values()))
         lines += [f"    {self._lists[each.number]} = []" for each in deferred]
@@ -159,11 +163,12 @@ class Generator:
             lines += [f"    {each} = []" for each in lists]
         else:
             lines += self._checks(selection, field)
-        lines += ["    part = {", *(f"        {each.key!r}: {self._entry(selection, each)}" for each in selection.fields)]
-        lines.append("    }")
         lines += [
-            f"    {self._lists[each.number]}.append((value, part))" for each in selection.fields if each.deferred
+            "    part = {",
+            *(f"        {each.key!r}: {self._entry(selection, each)}" for each in selection.fields),
         ]
+        lines.append("    }")
+        lines += [f"    {self._lists[each.number]}.append((value, part))" for each in selection.fields if each.deferred]
         if field is not None and field.abstract:
             lines.append(f"    run.kinds.append((part, {self._space.constant('selection_' + name, selection)}))")
         answer = "part" if field else f"part, {_pairs(list(selection.deferred()), self._lists)}"
@@ -175,7 +180,12 @@ class Generator:
     def _checks(self, selection: Selection, field: FieldPlan) -> list[str]:
         lines = ["    if type(value) not in PLAIN: plain(value)"]
         is_type_of = selection.type.is_type_of
-        if is_type_of is not None:
+        if isinstance(is_type_of, InstanceOf) and all(is_plain(each) for each in is_type_of.classes):
+            of = [self._space.constant(each.__name__, each) for each in is_type_of.classes]
+            lines = [
+                f"    if not isinstance(value, {of[0] if len(of) == 1 else '(' + ', '.join(of) + ')'}): raise AbnormalError"
+            ]
+        elif is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")
         if field.abstract:

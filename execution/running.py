@@ -249,9 +249,7 @@ class Run:
             raise WrongNumberOfResultsReturned(expected=len(parents), received=len(values))
         return values
 
-    async def _complete(
-        self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]
-    ) -> None:
+    async def _complete(self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]) -> None:
         if self.data is None:
             return
         try:

@@ -12,7 +12,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
-    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
@@ -75,9 +74,7 @@ def find_operation(document: DocumentNode, name: str | None) -> OperationDefinit
     return found[0]
 
 
-def conditions(
-    operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
-) -> tuple[str, ...]:
+def conditions(operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]) -> tuple[str, ...]:
     """Return the names of the variables that decide which fields there are, in alphabetical order.
 
     Raises:
@@ -119,9 +116,7 @@ def _selected(
             yield from _selected(selection.selection_set, fragments, seen)
 
 
-def declared_field(
-    coordinate: str, definition: GraphQLField, *, in_mutation: bool
-) -> DeclaredField:
+def declared_field(coordinate: str, definition: GraphQLField, *, in_mutation: bool) -> DeclaredField:
     """Return the declaration of a field that the compiled executor can answer exactly as graphql-core would.
 
     Args:
@@ -151,7 +146,9 @@ def declared_field(
 def _check_policy(coordinate: str, policy: Policy) -> None:
     known = {part.name for part in fields(policy)}
     if type(policy) is not Policy or not known <= _POLICY_PARTS:
-        raise UnsupportedOperationError(f"the policy of {coordinate} has parts that the compiled executor does not know")
+        raise UnsupportedOperationError(
+            f"the policy of {coordinate} has parts that the compiled executor does not know"
+        )
 
 
 def _check_column(coordinate: str, field: DeclaredField) -> None:

@@ -37,6 +37,11 @@ def plain(value: Any) -> None:
     PLAIN.add(type(value))
 
 
+def is_plain(kind: type) -> bool:
+    """Say whether the instances of a class, and of its usual subclasses, can be completed as they are."""
+    return not issubclass(kind, BaseException) and kind is not object and not hasattr(kind, "__await__")
+
+
 def listed(value: Any) -> Collection[Any]:
     """Return a list as it is.
 

@@ -168,4 +168,3 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
         return [(key, _ordered(item)) for key, item in value.items()]
     return [_ordered(item) for item in value] if isinstance(value, list) else value
-

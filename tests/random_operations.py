@@ -80,9 +80,15 @@ class OperationWriter:
     def _part(self, kind: Any, depth: int) -> str:
         if depth > 1 and self._chance(20):
             return self._fragment(kind, depth)
-        names = [] if not hasattr(kind, "fields") else [
-            name for name, each in kind.fields.items() if depth > 1 or not is_composite_type(get_named_type(each.type))
-        ]
+        names = (
+            []
+            if not hasattr(kind, "fields")
+            else [
+                name
+                for name, each in kind.fields.items()
+                if depth > 1 or not is_composite_type(get_named_type(each.type))
+            ]
+        )
         if not names or self._chance(7):
             return f"{self._alias('__typename')}__typename{self._condition()}"
         name = self.random.choice(names)
@@ -200,7 +206,9 @@ def _literal(value: Any, kind: Any) -> str:
     if is_list_type(kind):
         return "[" + ", ".join(_literal(item, kind.of_type) for item in value) + "]"
     if isinstance(kind, GraphQLInputObjectType):
-        return "{" + ", ".join(f"{name}: {_literal(item, kind.fields[name].type)}" for name, item in value.items()) + "}"
+        return (
+            "{" + ", ".join(f"{name}: {_literal(item, kind.fields[name].type)}" for name, item in value.items()) + "}"
+        )
     if isinstance(kind, GraphQLEnumType):
         return str(value)
     return _json_literal(value)

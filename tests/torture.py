@@ -34,11 +34,13 @@ class TortureContext:
     Attributes:
         rate: how many of a thousand values misbehave.
         allowed: whether policies let the request pass.
+        salt: what the things at the root follow from.
         calls: what was called, with how many parents.
     """
 
     rate: int = 0
     allowed: bool = True
+    salt: int = 0
     loaders: dict[Hashable, Any] = field(default_factory=dict)
     calls: list[tuple[str, int]] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -182,13 +184,15 @@ def _batch_resolver(name: str, well: Callable[[Any], Any]) -> Callable[..., Any]
             for _ in range(_TICKS):
                 await asyncio.sleep(0)
             context.calls.append((name, len(parents)))
-            things = [parent if isinstance(parent, Thing) else _thing(0, context.rate) for parent in parents]
-            shared = Thing(zlib.crc32(repr(sorted(arguments.items())).encode()), context.rate // 8)
+            asked = repr(sorted(arguments.items()))
+            root = _thing(zlib.crc32(f"{context.salt}:{asked}".encode()), context.rate)
+            things = [parent if isinstance(parent, Thing) else root for parent in parents]
+            shared = Thing(zlib.crc32(f"{context.salt}:{asked}".encode()), context.rate // 8)
             if shared.misbehaves(f"all {name}"):
                 raise FailureError(f"{name} failed for all")
             if shared.misbehaves(f"length {name}"):
                 return [None]
-            return [_answer(thing, f"{name}{sorted(arguments.items())}", well) for thing in things]
+            return [_answer(thing, f"{name}{asked}", well) for thing in things]
 
     resolve.__name__ = name
     return resolve
@@ -219,7 +223,9 @@ async def echo(context: TortureContext, parents: Sequence[Any], **arguments: Any
 
 
 Json = NewType("Json", object)
-JSON_SCALAR = strawberry.scalar(name="Json", serialize=lambda value: value if value != "wrong" else None, parse_value=lambda value: value)
+JSON_SCALAR = strawberry.scalar(
+    name="Json", serialize=lambda value: value if value != "wrong" else None, parse_value=lambda value: value
+)
 strawberry.enum(Color)
 
 

@@ -115,7 +115,9 @@ async def cpu(run: Callable[[], Awaitable[Any]], rounds: int, repeat: int) -> fl
     return median(taken)
 
 
-def with_graphql_core(schema: Any, document: DocumentNode, variables: dict[str, Any], make: Callable[[], Context]) -> Any:
+def with_graphql_core(
+    schema: Any, document: DocumentNode, variables: dict[str, Any], make: Callable[[], Context]
+) -> Any:
     """Return a function that executes with graphql-core, as Strawberry does."""
 
     async def run() -> Any:
