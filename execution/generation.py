@@ -138,20 +138,20 @@ class Generator:
             f"def {name}(run, homes, values):",
             f'    """{field.coordinate}: {field.type}, at {_at(field.path)}."""',
         ]
-        if not field.abstract:
-            lines += self._permissions(list(field.selections.values()))
         lines += [f"    {self._lists[each.number]} = []" for each in deferred]
         value = self._expression(field.type, field, "value")
         lines += ["    for (_, home), value in zip(homes, values):", f"        home[{field.key!r}] = {value}"]
         lines.append(f"    return {_pairs(deferred, self._lists)}")
         self._chunks.append("\n".join(lines))
 
-    def _permissions(self, selections: Sequence[Selection]) -> list[str]:
-        policies: dict[Policy, None] = {}
-        for field in (each for selection in selections for each in selection.certain_columns()):
-            if field.declared is not None and field.declared.policy.check is not None:
-                policies[field.declared.policy] = None
-        return [f"    run.require({self._space.constant('policy_' + policy.name, policy)})" for policy in policies]
+    def _permissions(self, selection: Selection) -> list[str]:
+        """Return what asks for the columns of an object: once a completion, and only when there is an object."""
+        policies = [field.declared.policy for field in selection.fields if field.declared and not field.deferred]
+        lines = []
+        for policy in dict.fromkeys(each for each in policies if each.check is not None):
+            name = self._space.constant("policy_" + policy.name, policy, policy)
+            lines.append(f"    if {name!r} not in run.allowed: run.require({name!r}, {name})")
+        return lines
 
     def _selection(self, selection: Selection, name: str, field: FieldPlan | None) -> None:
         """Write the function that answers one selection of one object."""
@@ -159,10 +159,10 @@ class Generator:
         lines = [f"def {name}({', '.join(['value', 'run', *lists])}):" if field else f"def {name}(run, value):"]
         lines.append(f'    """{selection.type.name} at {_at(selection.path)}."""')
         if field is None:
-            lines += self._permissions([selection])
             lines += [f"    {each} = []" for each in lists]
         else:
             lines += self._checks(selection, field)
+        lines += self._permissions(selection)
         lines += [
             "    part = {",
             *(f"        {each.key!r}: {self._entry(selection, each)}" for each in selection.fields),
@@ -188,8 +188,6 @@ class Generator:
         elif is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")
-        if field.abstract:
-            lines += self._permissions([selection])
         return lines
 
     def _entry(self, selection: Selection, field: FieldPlan) -> str:

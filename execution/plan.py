@@ -117,15 +117,6 @@ class Selection:
                 for selection in field.selections.values():
                     yield from selection.columns()
 
-    def certain_columns(self) -> Iterator[FieldPlan]:
-        """Yield the plain values that every object of the selection has: not those that depend on a value's type."""
-        for field in self.fields:
-            if not field.deferred:
-                yield field
-                if not field.abstract:
-                    for selection in field.selections.values():
-                        yield from selection.certain_columns()
-
     def deferred(self) -> Iterator[FieldPlan]:
         """Yield the fields that the next level answers, in document order."""
         for field in self.fields:

@@ -118,7 +118,7 @@ class Infos(dict[int, GraphQLResolveInfo]):
 
 @dataclass(slots=True)
 class Run:
-    """The state of one execution. Generated code uses `infos`, `kinds` and `require`."""
+    """The state of one execution. Generated code uses `infos`, `kinds`, `allowed` and `require`."""
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
@@ -130,6 +130,7 @@ class Run:
     errors: list[GraphQLError] = attribute(default_factory=list)
     data: dict[str, Any] | None = attribute(default_factory=dict)
     detours: int = 0
+    allowed: set[str] = attribute(default_factory=set)
     kinds: list[tuple[dict[str, Any], Selection]] = attribute(default_factory=list)
     homes: defaultdict[int, Homes] = attribute(default_factory=lambda: defaultdict(list))
     infos: Infos = attribute(init=False)
@@ -140,14 +141,15 @@ class Run:
     def __post_init__(self) -> None:
         self.infos = Infos(self, _make_info)
 
-    def require(self, policy: Policy) -> None:
-        """Let generated code read columns, if their policy allows it.
+    def require(self, name: str, policy: Policy) -> None:
+        """Let generated code read columns for the length of a completion, if their policy allows it.
 
         Raises:
             AbnormalError: it does not; the slow way tells each field of it.
         """
         if policy.check is not None and policy.check(self.context) is not None:
             raise AbnormalError
+        self.allowed.add(name)
 
     def info(self, field: FieldPlan) -> GraphQLResolveInfo:
         """Return what type resolvers are told."""
@@ -181,6 +183,7 @@ class Run:
     async def _root(self, compiled: CompiledSegment) -> None:
         assert self.data is not None  # noqa: S101 - A run ends as soon as it is.
         self._calls = compiled.calls
+        self.allowed.clear()
         try:
             part, homes = compiled.root(self, self.root_value)
             self._await_next_level(homes)
@@ -252,6 +255,7 @@ class Run:
     async def _complete(self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]) -> None:
         if self.data is None:
             return
+        self.allowed.clear()
         try:
             self._await_next_level(compiled.completions[field.number](self, homes, values))
         except Exception:  # noqa: BLE001 - The slow way finds out what it was.
