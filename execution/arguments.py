@@ -1,7 +1,7 @@
 """Arguments of a call: from coerced variables to what a resolver takes, as graphql-core and Strawberry convert them.
 
-Where every argument is a scalar or an enum, nothing has to be converted, and what is left is known when the operation is
-compiled: which variable, which literal, which default. Inputs and lists go through the libraries each time.
+Where every argument is a scalar or an enum, nothing has to be converted, and what is left is known when the operation
+is compiled: which variable, which literal, which default. Inputs and lists are coerced and converted each time.
 """
 
 from __future__ import annotations

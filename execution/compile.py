@@ -18,6 +18,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    OperationDefinitionNode,
 )
 from graphql.execution.values import VariableValues
 from graphql.language import REMOVE, DirectiveNode, Visitor, visit
@@ -49,7 +50,7 @@ class CompiledOperation:
     def __init__(self, schema: Schema, document: DocumentNode, operation_name: str | None) -> None:
         check_schema(schema)
         self._strawberry = schema
-        self._schema: GraphQLSchema = schema._schema  # noqa: SLF001 - The public property is deprecated for `str`.
+        self._schema = graphql_core(schema)
         self._operation = find_operation(document, operation_name)
         self._fragments = _fragments(document)
         self._conditions = conditions(self._operation, self._fragments)
@@ -58,7 +59,9 @@ class CompiledOperation:
         self.name = self._operation.name.value if self._operation.name else None
         # What is compiled here is everything that any request may ask for: if it can be, every variant can be.
         whole = _without_conditions(document) if self._conditions else document
-        full = _Compiler(self, find_operation(whole, operation_name), _fragments(whole)).variant(_NO_VARIABLES)
+        full = _Compiler(self._strawberry, find_operation(whole, operation_name), _fragments(whole)).variant(
+            _NO_VARIABLES
+        )
         if not self._conditions:
             self._variants[()] = full
         self._full = full
@@ -90,7 +93,7 @@ class CompiledOperation:
         key = tuple(values.get(name) for name in self._conditions)
         variant = self._variants.get(key)
         if variant is None:
-            variant = _Compiler(self, self._operation, self._fragments).variant(variables)
+            variant = _Compiler(self._strawberry, self._operation, self._fragments).variant(variables)
             self._variants[key] = variant
             if len(self._variants) > MOST_VARIANTS:
                 self._variants.popitem(last=False)
@@ -107,19 +110,26 @@ def compile_operation(
     Raises:
         UnsupportedOperationError: it cannot be compiled; the message says why.
     """
-    if isinstance(schema, GraphQLSchema):
-        found = getattr(schema, "_strawberry_schema", None)
-        if found is None:
-            raise UnsupportedOperationError("the schema was not made by Strawberry")
-        schema = found
-    return CompiledOperation(schema, document, operation_name)
+    if isinstance(schema, Schema):
+        return CompiledOperation(schema, document, operation_name)
+    found: Schema | None = getattr(schema, "_strawberry_schema", None)
+    if found is None:
+        raise UnsupportedOperationError("the schema was not made by Strawberry")
+    return CompiledOperation(found, document, operation_name)
+
+
+def graphql_core(schema: Schema) -> GraphQLSchema:
+    """Return the schema that Strawberry made for graphql-core."""
+    return schema._schema  # noqa: SLF001 - There is no other way to it.
 
 
 class _Compiler:
     """Makes a variant of an operation: plan, code, functions."""
 
-    def __init__(self, compiled: CompiledOperation, operation: Any, fragments: Any) -> None:
-        self._compiled = compiled
+    def __init__(
+        self, schema: Schema, operation: OperationDefinitionNode, fragments: dict[str, FragmentDefinitionNode]
+    ) -> None:
+        self._schema = schema
         self._operation = operation
         self._fragments = fragments
         self._space = Namespace()
@@ -127,21 +137,21 @@ class _Compiler:
 
     def variant(self, variables: VariableValues) -> Variant:
         try:
-            segments = build_segments(self._compiled._schema, self._operation, self._fragments, variables)
+            segments = build_segments(graphql_core(self._schema), self._operation, self._fragments, variables)
         except GraphQLError as error:
             return Variant((), {}, "", error)
         generators = [Generator(segment, self._space) for segment in segments]
         source = "\n\n".join(generator.write() for generator in generators)
         names = self._space.names
-        name = self._compiled.name or "anonymous"
+        name = self._operation.name.value if self._operation.name else "anonymous"
         exec(compile(source, f"<operation {name}>", "exec"), names)  # noqa: S102 - Only our own generator writes it.
         parts = [self._segment(segment, generator) for segment, generator in zip(segments, generators, strict=True)]
         return Variant(parts, self._fields, source)
 
     def _segment(self, segment: Segment, generator: Generator) -> CompiledSegment:
         names = self._space.names
-        config = self._compiled._strawberry.config
-        converters = Converters(config, self._compiled._strawberry.schema_converter.scalar_registry)
+        config = self._schema.config
+        converters = Converters(config, self._schema.schema_converter.scalar_registry)
         for field in segment.all_fields():
             self._fields[field.number] = field
         levels = [

@@ -17,6 +17,7 @@ from graphql import (
     GraphQLSchema,
     Undefined,
     default_type_resolver,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -38,12 +39,14 @@ class Run(Protocol):
     schema: GraphQLSchema
     context: Any
     errors: list[GraphQLError]
-    homes: dict[int, list[tuple[Any, dict[str, Any]]]]
+
+    def defer(self, field: FieldPlan, parent: Any, part: dict[str, Any]) -> None:
+        """Remember an object whose field the next level answers."""
 
     def refusal(self, field: FieldPlan) -> Exception | None:
         """Return why a field of a batch resolver or a command cannot be asked for, whatever the parent."""
 
-    def info(self, field: FieldPlan) -> GraphQLResolveInfo:
+    def info(self, field: FieldPlan) -> GraphQLResolveInfo[Any]:
         """Return what type resolvers are told."""
 
     def remember_kind(self, part: dict[str, Any], selection: Selection) -> None:
@@ -83,7 +86,7 @@ class Completion:
                 part[field.key] = await self.field(field, refusal, (*path, field.key))
             elif field.deferred:
                 part[field.key] = None
-                self._run.homes[field.number].append((parent, part))
+                self._run.defer(field, parent, part)
             elif field.name == TYPENAME:
                 part[field.key] = selection.type.name
             else:
@@ -127,7 +130,7 @@ class Completion:
             return Executor.complete_leaf_value(kind, value)
         if is_abstract_type(kind):
             return await self._abstract(kind, field, value, path)
-        return await self._object(field.selections[kind.name], field, value, path)
+        return await self._object(field.selections[get_named_type(kind).name], field, value, path)
 
     async def _list(self, item_type: GraphQLOutputType, field: FieldPlan, value: Any, path: Path) -> list[Any]:
         if hasattr(value, "__aiter__"):
@@ -151,7 +154,7 @@ class Completion:
 
     async def _abstract(self, kind: Any, field: FieldPlan, value: Any, path: Path) -> dict[str, Any]:
         info = self._run.info(field)
-        name = (kind.resolve_type or default_type_resolver)(value, info, kind)
+        name: Any = (kind.resolve_type or default_type_resolver)(value, info, kind)
         if is_awaitable(name):
             name = await name
         # The messages for types that do not fit are graphql-core's; its method needs nothing but the schema.

@@ -40,7 +40,6 @@ from graphql import (
 
 from execution.fields import InstanceOf
 from execution.plan import TYPENAME, FieldPlan, Segment, Selection, column_of
-from execution.policies import Policy
 from execution.values import PLAIN, AbnormalError, is_plain, leaf_table, listed, plain
 
 # What a value of a built-in scalar passes when it is the response's value already; `first` names it for the first time.
@@ -182,9 +181,8 @@ class Generator:
         is_type_of = selection.type.is_type_of
         if isinstance(is_type_of, InstanceOf) and all(is_plain(each) for each in is_type_of.classes):
             of = [self._space.constant(each.__name__, each) for each in is_type_of.classes]
-            lines = [
-                f"    if not isinstance(value, {of[0] if len(of) == 1 else '(' + ', '.join(of) + ')'}): raise AbnormalError"
-            ]
+            classes = of[0] if len(of) == 1 else f"({', '.join(of)})"
+            lines = [f"    if not isinstance(value, {classes}): raise AbnormalError"]
         elif is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")

@@ -1,4 +1,4 @@
-"""Coerced arguments to Strawberry's types, as `strawberry.types.arguments.convert_argument` does, with the types looked at once.
+"""Coerced arguments to Strawberry's types, as `strawberry.types.arguments.convert_argument` makes them.
 
 Strawberry resolves annotations and names of fields again for every value. Here that is done when an operation is
 compiled; only what a value needs is left: a copy for a list, an instance for an input.
@@ -20,7 +20,6 @@ from strawberry.types.base import (
     StrawberryMaybe,
     StrawberryObjectDefinition,
     StrawberryOptional,
-    has_object_definition,
 )
 from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 from strawberry.types.lazy_type import LazyType
@@ -40,19 +39,15 @@ class Converters:
         """Return what converts a value that is neither null nor absent; None where it is right as it is."""
         if isinstance(kind, StrawberryMaybe) or kind is GlobalID:
             return partial(convert_argument, type_=kind, scalar_registry=self._scalars, config=self._config)
-        if isinstance(kind, StrawberryOptional):
-            return self.of(kind.of_type)
+        if isinstance(kind, StrawberryOptional | LazyType):
+            return self.of(kind.of_type if isinstance(kind, StrawberryOptional) else kind.resolve_type())
         if isinstance(kind, StrawberryList):
             item = self.of(kind.of_type)
             # Even a list of scalars is copied: graphql-core gives the same default to every request.
             return list if item is None else partial(_converted_list, item)
-        if isinstance(kind, LazyType):
-            return self.of(kind.resolve_type())
         if is_scalar(kind, self._scalars) or isinstance(kind, StrawberryEnumDefinition) or has_enum_definition(kind):
             return None
-        if has_object_definition(kind):
-            return self._input(kind)
-        return partial(convert_argument, type_=kind, scalar_registry=self._scalars, config=self._config)
+        return self._input(kind)
 
     def _input(self, kind: Any) -> _Input:
         if kind not in self._inputs:

@@ -72,36 +72,30 @@ def places(data: dict[str, Any], root: Selection, kinds: Mapping[int, Selection]
         root: what it answers.
         kinds: the selections of objects of abstract types, by the object's identity.
     """
-    found: dict[int, Place] = {}
-    _walk_object(data, root, Place(None, None, "", nullable=True), kinds, found)
-    return found
+    walk = _Walk(kinds)
+    walk.object(data, root, Place(None, None, "", nullable=True))
+    return walk.found
 
 
-def _walk_object(
-    value: dict[str, Any], selection: Selection, place: Place, kinds: Mapping[int, Selection], found: dict[int, Place]
-) -> None:
-    found[id(value)] = place
-    for field in selection.fields:
-        if field.selections and (below := value.get(field.key)) is not None:
-            here = Place(place, value, field.key, nullable=not is_non_null_type(field.type))
-            _walk(below, field.type, field, here, kinds, found)
+class _Walk:
+    def __init__(self, kinds: Mapping[int, Selection]) -> None:
+        self._kinds = kinds
+        self.found: dict[int, Place] = {}
 
+    def object(self, value: dict[str, Any], selection: Selection, place: Place) -> None:
+        self.found[id(value)] = place
+        for field in selection.fields:
+            if field.selections and (below := value.get(field.key)) is not None:
+                here = Place(place, value, field.key, nullable=not is_non_null_type(field.type))
+                self._value(below, field.type, field, here)
 
-def _walk(
-    value: Any,
-    kind: GraphQLOutputType,
-    field: FieldPlan,
-    place: Place,
-    kinds: Mapping[int, Selection],
-    found: dict[int, Place],
-) -> None:
-    inner: Any = kind.of_type if is_non_null_type(kind) else kind
-    if is_list_type(inner):
-        item_type = inner.of_type
-        nullable = not is_non_null_type(item_type)
-        for number, item in enumerate(value):
-            if item is not None:
-                _walk(item, item_type, field, Place(place, value, number, nullable=nullable), kinds, found)
-        return
-    selection = kinds[id(value)] if field.abstract else field.selections[inner.name]
-    _walk_object(value, selection, place, kinds, found)
+    def _value(self, value: Any, kind: GraphQLOutputType, field: FieldPlan, place: Place) -> None:
+        inner: Any = kind.of_type if is_non_null_type(kind) else kind
+        if is_list_type(inner):
+            item_type = inner.of_type
+            nullable = not is_non_null_type(item_type)
+            for number, item in enumerate(value):
+                if item is not None:
+                    self._value(item, item_type, field, Place(place, value, number, nullable=nullable))
+            return
+        self.object(value, self._kinds[id(value)] if field.abstract else field.selections[inner.name], place)

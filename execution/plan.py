@@ -25,7 +25,6 @@ from graphql import (
     get_named_type,
     is_abstract_type,
     is_composite_type,
-    is_object_type,
     print_ast,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
@@ -238,7 +237,7 @@ class _Planner:
         field = FieldPlan(self._count, key, parent, definition, details, (*selection.path, key), declared)
         named = get_named_type(definition.type)
         if is_composite_type(named):
-            possible = [named] if is_object_type(named) else self._schema.get_possible_types(named)
+            possible: Any = self._schema.get_possible_types(named) if is_abstract_type(named) else [named]
             field.selections = {each.name: self._below(each, field) for each in possible}
         return field
 

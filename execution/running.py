@@ -16,9 +16,8 @@ from graphql import (
     OperationDefinitionNode,
 )
 from graphql.execution.values import VariableValues
-from graphql.pyutils import Path, gather_with_cancel
+from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 from strawberry.exceptions import WrongNumberOfResultsReturned
-from strawberry.execution import optimized_is_awaitable as is_awaitable
 
 from execution.arguments import Arguments
 from execution.completion import Completion
@@ -100,18 +99,18 @@ class Variant:
     failure: GraphQLError | None = None
 
 
-class Infos(dict[int, GraphQLResolveInfo]):
+class Infos(dict[int, GraphQLResolveInfo[Any]]):
     """What type resolvers are told, by the number of the field; made when one asks.
 
     The path has no places in lists: it is the same for all objects of a field.
     """
 
-    def __init__(self, run: Run, make: Callable[[Run, int], GraphQLResolveInfo]) -> None:
+    def __init__(self, run: Run, make: Callable[[Run, int], GraphQLResolveInfo[Any]]) -> None:
         super().__init__()
         self._run = run
         self._make = make
 
-    def __missing__(self, number: int) -> GraphQLResolveInfo:
+    def __missing__(self, number: int) -> GraphQLResolveInfo[Any]:
         info = self[number] = self._make(self._run, number)
         return info
 
@@ -151,9 +150,13 @@ class Run:
             raise AbnormalError
         self.allowed.add(name)
 
-    def info(self, field: FieldPlan) -> GraphQLResolveInfo:
+    def info(self, field: FieldPlan) -> GraphQLResolveInfo[Any]:
         """Return what type resolvers are told."""
         return self.infos[field.number]
+
+    def defer(self, field: FieldPlan, parent: Any, part: dict[str, Any]) -> None:
+        """Remember an object whose field the next level answers."""
+        self.homes[field.number].append((parent, part))
 
     def remember_kind(self, part: dict[str, Any], selection: Selection) -> None:
         """Remember the selection of an object of an abstract type."""
@@ -292,7 +295,7 @@ class Run:
             self.homes[number] = [home for home in homes if id(home[1]) in found]
 
 
-def _make_info(run: Run, number: int) -> GraphQLResolveInfo:
+def _make_info(run: Run, number: int) -> GraphQLResolveInfo[Any]:
     field = run.variant.fields[number]
     path: Path | None = None
     for key in field.path:

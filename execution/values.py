@@ -17,7 +17,7 @@ from strawberry.execution import optimized_is_awaitable as is_awaitable
 _MOST_PLAIN_CLASSES = 10_000
 
 PLAIN: set[type] = set()
-"""Classes whose instances are values: neither exceptions, nor awaitable, nor absent. Generated code looks here first."""
+"""Classes whose instances are values: neither exceptions, nor awaitable, nor absent. Generated code looks here."""
 
 
 class AbnormalError(Exception):
@@ -49,7 +49,7 @@ def listed(value: Any) -> Collection[Any]:
         AbnormalError: it is something else, such as an iterator, which could not be read again.
     """
     if type(value) is list or type(value) is tuple:
-        return value  # type: ignore[no-any-return]
+        return value
     if not is_iterable(value) or isinstance(value, BaseException | Iterator) or not isinstance(value, Collection):
         raise AbnormalError
     if is_awaitable(value) or hasattr(value, "__aiter__"):
@@ -90,4 +90,4 @@ class EnumNames(dict[Any, str]):
 
 def leaf_table(kind: GraphQLLeafType) -> Any:
     """Return what generated code knows a leaf type by: a function for a scalar, a dictionary for an enum."""
-    return serializer(kind) if isinstance(kind, GraphQLScalarType) else EnumNames(kind)  # type: ignore[arg-type]
+    return serializer(kind) if isinstance(kind, GraphQLScalarType) else EnumNames(kind)

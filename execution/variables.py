@@ -1,7 +1,7 @@
 """Variables of an operation: what clients send, coerced as graphql-core does.
 
-Most variables are numbers, texts and enum values that need no work; they are recognized here. As soon as one is anything
-else, or does not fit, graphql-core coerces all of them, and words the errors.
+Most variables are numbers, texts and enum values that need no work; they are recognized here. As soon as one is
+anything else, or does not fit, graphql-core coerces all of them, and words the errors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
 """Comparing the compiled executor with graphql-core: the same data, the same errors.
 
-Errors are compared by message, path and locations. Two things are left to an executor, and only these two:
+Errors are compared by message, path and locations. Two things are left to an executor, and only these:
 
-- *Order between values.* Errors that were found while one value of a resolver was completed come in the same order. Which
-  of two values of a level comes first depends in graphql-core on its event loop.
+- *Order between values.* Errors that were found while one value of a resolver was completed come in the same order.
+  Which of two values of a level comes first depends in graphql-core on its event loop.
+- *How many were asked.* The message of a resolver that returned too few or too many results holds the number of its
+  parents; the compiled executor asks more of them at once, and none whose place is null already.
 - *What is below a null.* Where an error made null of an object above it, other errors below that object may or may not
   have been found before (GraphQL specification, 6.4.4), and of two fields that may not be null either may be the first.
   There must be an error in both, and where both have one of the same path, it must be the same.
@@ -11,6 +13,7 @@ Errors are compared by message, path and locations. Two things are left to an ex
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +25,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from execution.compile import Answer, CompiledOperation, compile_operation
 
+_PARENTS = re.compile(r"(?<=results in dataloader, )expected: \d+")
 Seen = tuple[str, tuple[str | int, ...] | None, tuple[tuple[int, int], ...]]
 
 
@@ -31,7 +35,7 @@ class Comparison:
 
     Attributes:
         schema: that both executors run on.
-        counts: how many operations were compared, had errors, took the slow way, or needed one of the two liberties.
+        counts: how many operations were compared, had errors, took the slow way, or needed one of the liberties.
     """
 
     schema: strawberry.Schema
@@ -68,6 +72,7 @@ class Comparison:
         self, document: DocumentNode, variables: dict[str, Any] | None, context: Any, name: str | None, root: Any
     ) -> ExecutionResult:
         """Execute with graphql-core as Strawberry does, without its parsing and validation."""
+        is_awaitable: Any = optimized_is_awaitable
         result: Any = execute(
             self.schema._schema,
             document,
@@ -75,7 +80,7 @@ class Comparison:
             context_value=context,
             variable_values=variables,
             operation_name=name,
-            is_awaitable=optimized_is_awaitable,
+            is_awaitable=is_awaitable,
             executor_class=self.schema.execution_context_class,
         )
         if isinstance(result, ExecutionResult):
@@ -103,7 +108,7 @@ def seen(errors: Sequence[GraphQLError] | None) -> list[Seen]:
     """Return what a client sees of errors."""
     return [
         (
-            error.message,
+            _PARENTS.sub("expected: n", error.message),
             None if error.path is None else tuple(error.path),
             tuple((each.line, each.column) for each in error.locations or ()),
         )

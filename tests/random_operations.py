@@ -72,9 +72,7 @@ class OperationWriter:
         return self.random.randrange(100) < percent
 
     def _selection(self, kind: Any, depth: int) -> str:
-        parts: list[str] = []
-        for _ in range(self.random.randint(1, 5)):
-            parts.append(self._part(kind, depth))
+        parts = [self._part(kind, depth) for _ in range(self.random.randint(1, 5))]
         return "{ " + " ".join(parts) + " }"
 
     def _part(self, kind: Any, depth: int) -> str:

@@ -457,7 +457,7 @@ class Query:
         raise NotImplementedError
 
     @batch(echo, policy=ANYONE)
-    def echo(
+    def echo(  # noqa: PLR0917 - Its arguments are GraphQL's.
         self,
         text: str | None = "default",
         number: int = 4,

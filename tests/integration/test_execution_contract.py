@@ -39,8 +39,8 @@ CARD = """fragment Card on Course {
 PAGE = "totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 OPERATIONS_BY_HAND: dict[str, tuple[str, dict[str, Any]]] = {
     "courses": (
-        f"query ($n: Int) {{ courses(first: $n) {{ {PAGE} edges {{ cursor node {{ ...Card }} }} nodes {{ ...Card "
-        f"instructors(first: 2) {{ {PAGE} nodes {{ id displayName }} }} }} }} }} {CARD}",
+        f"""query ($n: Int) {{ courses(first: $n) {{ {PAGE} edges {{ cursor node {{ ...Card }} }} nodes {{ ...Card
+        instructors(first: 2) {{ {PAGE} nodes {{ id displayName }} }} }} }} }} {CARD}""",
         {"n": 10},
     ),
     "filters and orders": (
@@ -155,7 +155,7 @@ async def test_operations_nobody_thought_of_have_the_same_answers(
             for contexts in people.pairs():
                 await comparison.same(text, variables, contexts)
     with capsys.disabled():
-        print("\n  contract: " + ", ".join(f"{number} {name}" for name, number in comparison.counts.items()))
+        print("\n  contract: " + ", ".join(f"{number} {name}" for name, number in comparison.counts.items()))  # noqa: T201 - People want to know how many.
     assert comparison.counts["compared"] > 2 * OPERATIONS
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
-from graphql import DocumentNode, execute, parse
+from graphql import DocumentNode, ExecutionResult, execute, parse
 from sqlalchemy import insert
 from strawberry.execution import optimized_is_awaitable
 
@@ -119,16 +119,18 @@ def with_graphql_core(
     schema: Any, document: DocumentNode, variables: dict[str, Any], make: Callable[[], Context]
 ) -> Any:
     """Return a function that executes with graphql-core, as Strawberry does."""
+    is_awaitable: Any = optimized_is_awaitable
 
     async def run() -> Any:
-        result = await execute(
+        executed: Any = execute(
             schema._schema,
             document,
             context_value=make(),
             variable_values=variables,
-            is_awaitable=optimized_is_awaitable,
+            is_awaitable=is_awaitable,
             executor_class=schema.execution_context_class,
         )
+        result: ExecutionResult = await executed
         assert result.errors is None, result.errors
         return result.data
 
@@ -165,7 +167,7 @@ async def measure(database: Database, rounds: int, repeat: int) -> None:
         first = Context(reader, database, clock, None, uuid4(), services, "192.0.2.7")
         await fill(database, first)
         replay: Any = Replay(reader)
-        print(f"{'operation':20} {'reads':8} {'graphql-core':>13} {'compiled':>10} {'ratio':>7}   CPU in microseconds")
+        print(f"{'operation':20} {'reads':8} {'graphql-core':>13} {'compiled':>10} {'ratio':>7}   CPU in microseconds")  # noqa: T201 - It is a command.
         for name, (text, variables) in OPERATIONS.items():
             document = parse(text)
             for reads, source in (("with", reader), ("without", replay)):
@@ -177,7 +179,7 @@ async def measure(database: Database, rounds: int, repeat: int) -> None:
                 compiled = with_compiled(schema, document, variables, make)
                 assert orjson.dumps(await core()) == orjson.dumps(await compiled())
                 slow, fast = await cpu(core, rounds, repeat), await cpu(compiled, rounds, repeat)
-                print(f"{name:20} {reads:8} {slow:13.0f} {fast:10.0f} {slow / fast:7.1f}")
+                print(f"{name:20} {reads:8} {slow:13.0f} {fast:10.0f} {slow / fast:7.1f}")  # noqa: T201 - It is a command.
 
 
 async def main(rounds: int, repeat: int) -> None:

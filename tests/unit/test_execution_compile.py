@@ -133,7 +133,7 @@ def test_schema_that_hooks_execution_is_refused() -> None:
             return _next(root, info, *args, **kwargs)
 
     class Executing(SchemaExtension):
-        async def on_execute(self) -> AsyncIterator[None]:  # type: ignore[override]
+        async def on_execute(self) -> AsyncIterator[None]:
             yield
 
     for extension, reason in ((Resolving, "hooks the resolution"), (Executing, "hooks execution")):

@@ -51,7 +51,7 @@ async def test_random_operations_have_the_same_answers(capsys: pytest.CaptureFix
                 for name, value in operation.variables.items()
             }
     with capsys.disabled():
-        print(f"\n  torture schema: {_told(comparison.counts)}")
+        print(f"\n  torture schema: {_told(comparison.counts)}")  # noqa: T201 - People want to know how many.
     assert DOCUMENTS * len(REQUESTS) == comparison.counts["compared"]
     assert comparison.counts["with errors"] > DOCUMENTS
     assert comparison.counts["took the slow way"] < comparison.counts["compared"]
@@ -77,7 +77,7 @@ CASES: dict[str, str] = {
     "interface": "{ being { __typename id name friend { __typename } ... on Dog { tricks } herd { text } } }",
     "interface within a column": "{ boxes { guest { id ... on Cat { owner { text } } } pets { __typename } } }",
     "interface in a list from a call": "{ boxes { beings { id name ... on Being { herd { number } } } } }",
-    "fields of an interface differ by type": "{ boxes { beings { ... on Cat { mood } } } pets { ... on Dog { mood } } }",
+    "fields differ by type": "{ boxes { beings { ... on Cat { mood } } } pets { ... on Dog { mood } } }",
     "merged fields": "{ box { next { text } next { sureText next { text } } } box { next { next { number } } } }",
     "aliases": "{ a: box { b: text c: text } b: box { a: next { b: number } b: next { b: text } } }",
     "fragments twice": "{ box { ...F ...F } sureBox { ...F } } fragment F on Box { text next { ... { text } } }",
@@ -118,7 +118,9 @@ async def test_normal_requests_take_no_detour(same: Same, name: str) -> None:
 
 VARIABLES: dict[str, tuple[str, list[dict[str, Any] | None]]] = {
     "scalars": (
-        "query ($n: Int!, $t: String, $f: Float = 1.5, $c: Color = RED) { echo(number: $n, text: $t, share: $f, color: $c) }",
+        """query ($n: Int!, $t: String, $f: Float = 1.5, $c: Color = RED) {
+          echo(number: $n, text: $t, share: $f, color: $c)
+        }""",
         [
             {"n": 1},
             {"n": 1, "t": None, "f": None, "c": None},
@@ -175,7 +177,9 @@ VARIABLES: dict[str, tuple[str, list[dict[str, Any] | None]]] = {
         ],
     ),
     "condition that cannot be told below": (
-        "query ($a: Boolean = true) { box { next { text @skip(if: $a) } number } boxes { inside { text @include(if: $a) } } }",
+        """query ($a: Boolean = true) {
+          box { next { text @skip(if: $a) } number } boxes { inside { text @include(if: $a) } }
+        }""",
         [{}, {"a": None}, {"a": False}],
     ),
     "condition that cannot be told at the root": (
@@ -197,7 +201,9 @@ MUTATIONS: dict[str, str] = {
     "one after another": "mutation { a: sureMove(step: 1) { place placeNow } b: sureMove(step: 2) { placeNow place } }",
     "refused in between": "mutation { a: move(step: 0) { place refusals box { text } } b: move(step: 2) { placeNow } }",
     "failed in between": "mutation { a: move(step: -1) { place } b: move(step: 2) { placeNow } }",
-    "failed where null may not be": "mutation { a: move(step: 1) { place } b: sureMove(step: -1) { place } c: move(step: 1) { place } }",
+    "failed where null may not be": """mutation {
+      a: move(step: 1) { place } b: sureMove(step: -1) { place } c: move(step: 1) { place }
+    }""",
     "input refuses": 'mutation { a: move(step: 1, choice: {id: "refuse"}) { place } b: move(step: 1) { placeNow } }',
     "subselection": "mutation { move(step: 3) { box { text sureNext { sureText } } __typename } __typename }",
 }
