@@ -226,5 +226,5 @@ async def test_errors_of_one_value_keep_the_order_of_the_document() -> None:
         contexts = (TortureContext(200, allowed=True, salt=salt), TortureContext(200, allowed=True, salt=salt))
         answer = await comparison.same(text, None, contexts)
         most = max(most, len(answer.errors))
-    assert most > 10
+    assert most > 5
     assert 0 == comparison.counts["differed in order"]
