@@ -31,7 +31,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 
 from execution.fields import BatchField, ColumnField, CommandField, DeclaredField
-from execution.support import UnsupportedOperationError, declared_field
+from execution.support import UnsupportedOperationError, check_type, declared_field
 
 MOST_FIELDS = 5_000
 TYPENAME = "__typename"
@@ -237,7 +237,10 @@ class _Planner:
         field = FieldPlan(self._count, key, parent, definition, details, (*selection.path, key), declared)
         named = get_named_type(definition.type)
         if is_composite_type(named):
+            check_type(named)
             possible: Any = self._schema.get_possible_types(named) if is_abstract_type(named) else [named]
+            for each in possible:
+                check_type(each)
             field.selections = {each.name: self._below(each, field) for each in possible}
         return field
 

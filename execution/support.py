@@ -12,6 +12,9 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLUnionType,
     InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
@@ -141,6 +144,17 @@ def declared_field(coordinate: str, definition: GraphQLField, *, in_mutation: bo
     _check_column(coordinate, field)
     _check_arguments(coordinate, field)
     return field
+
+
+def check_type(kind: GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType) -> None:
+    """Refuse a type that takes its time to tell whether a value is of it.
+
+    Raises:
+        UnsupportedOperationError: a coroutine decides.
+    """
+    decides = kind.is_type_of if isinstance(kind, GraphQLObjectType) else kind.resolve_type
+    if inspect.iscoroutinefunction(decides):
+        raise UnsupportedOperationError(f"a coroutine decides what is a {kind.name}")
 
 
 def _check_policy(coordinate: str, policy: Policy) -> None:

@@ -441,6 +441,11 @@ class Query:
         """A box, surely."""
         raise NotImplementedError
 
+    @batch(ANSWER_ONE, policy=CHOSEN)
+    def guarded_box(self) -> Box:
+        """A box, surely, if the policy allows."""
+        raise NotImplementedError
+
     @batch(ANSWER_MANY, policy=ANYONE)
     def boxes(self, first: int | None = strawberry.UNSET) -> list[Box] | None:
         """Boxes."""

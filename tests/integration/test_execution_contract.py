@@ -146,6 +146,7 @@ async def test_operations_of_apps_are_compiled(comparison: Comparison, people: P
             assert answer.detours == 0
 
 
+@pytest.mark.timeout(3600)  # As long as somebody asks for more.
 async def test_operations_nobody_thought_of_have_the_same_answers(
     comparison: Comparison, people: People, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,23 @@ async def read_later(_row: Any) -> int:
     return 1
 
 
+@strawberry.type
+class Slow:
+    """A type that takes its time."""
+
+    number: int = column(ANYONE, "A number.")
+
+    @classmethod
+    async def is_type_of(cls, _value: Any, _info: Any) -> bool:
+        """Say, some time, whether a value is of it."""
+        return True
+
+
+def slow(self: Any) -> Slow:
+    """Return one."""
+    raise NotImplementedError
+
+
 def refused(schema: Any, text: str, name: str | None = None) -> str:
     """Return why an operation is refused."""
     with pytest.raises(UnsupportedOperationError) as caught:
@@ -123,6 +140,12 @@ def test_column_that_is_a_coroutine_is_refused() -> None:
         number: int = column(ANYONE, "A number.", read=read_later)
 
     assert "read by a coroutine" in refused(strawberry.Schema(Query), "{ number }")
+
+
+def test_type_that_takes_its_time_is_refused() -> None:
+    """Generated code cannot wait for the answer of a type check."""
+    schema = _schema(slow=batch(numbers, policy=ANYONE)(slow))
+    assert "a coroutine decides what is a Slow" in refused(schema, "{ slow { number } }")
 
 
 def test_schema_that_hooks_execution_is_refused() -> None:

@@ -37,6 +37,7 @@ def same() -> Same:
     return compare
 
 
+@pytest.mark.timeout(3600)  # As long as somebody asks for more.
 async def test_random_operations_have_the_same_answers(capsys: pytest.CaptureFixture[str]) -> None:
     """Hundreds of random operations, each on five kinds of requests, are answered alike."""
     comparison = Comparison(SCHEMA)
@@ -81,6 +82,7 @@ CASES: dict[str, str] = {
     "merged fields": "{ box { next { text } next { sureText next { text } } } box { next { next { number } } } }",
     "aliases": "{ a: box { b: text c: text } b: box { a: next { b: number } b: next { b: text } } }",
     "fragments twice": "{ box { ...F ...F } sureBox { ...F } } fragment F on Box { text next { ... { text } } }",
+    "policy at the root": "{ box { text } guardedBox { text } sureBox { text } }",
     "policy of a column": "{ boxes { secret text } box { inside { secret } } }",
     "policy of a call": "{ boxes { boxes { text } sureText } }",
     "policy of a column of one type": "{ pets { ... on Dog { mood } ... on Cat { lives } } }",
