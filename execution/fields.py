@@ -125,7 +125,7 @@ class SubscriptionField(DeclaredField):
         """Return the stream, if the policy allows."""
         assert info is not None  # noqa: S101 - as above.
         self.policy.enforce(info.context)
-        return self._values(info.context, _arguments(kwargs))
+        return self._values(info.context, resolver_arguments(kwargs))
 
     async def _values(self, context: Any, arguments: dict[str, Any]) -> AsyncGenerator[Any, None]:
         # Closed here and not by the garbage collector: what the stream holds is let go of when the client leaves.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
 from database.tables.accounts import Role
 from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import (
     accounts as account_resolvers,
     continuing,
@@ -84,7 +84,4 @@ class Viewer(Node):
         """The courses that they have written, drafts included, newest first."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether an object is the viewer."""
-        return isinstance(value, account_resolvers.Viewer)
+    is_type_of = InstanceOf(account_resolvers.Viewer)

@@ -8,7 +8,7 @@ import strawberry
 
 from database.queries.assessments import AssessmentRow, QuestionRow
 from database.tables.assessments import QuestionKind
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import assessments as assessment_resolvers, attempt_views
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE, AUTHOR
@@ -129,7 +129,4 @@ class Assessment(Node):
         """The caller's attempts over all revisions, newest first, at most 100; empty when signed out."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an assessment."""
-        return isinstance(value, AssessmentRow)
+    is_type_of = InstanceOf(AssessmentRow)

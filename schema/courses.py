@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from database.queries.course_filters import CourseOrderField
 from database.queries.courses import CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import (
     attempt_views,
     course_facets,
@@ -71,10 +71,7 @@ class Instructor(Node):
     id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Instructor"))
     display_name: str = column(ANYONE, "The name that they teach under.")
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an instructor."""
-        return isinstance(value, InstructorRow)
+    is_type_of = InstanceOf(InstructorRow)
 
 
 @strawberry.type(description="Something to learn: published by its instructors, taken by learners.")
@@ -176,10 +173,7 @@ class Course(Node):
         """
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a course."""
-        return isinstance(value, CourseRow)
+    is_type_of = InstanceOf(CourseRow)
 
 
 @strawberry.type(description="How many courses of a list have a level.")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from database.queries.enrollments import EnrollmentRow
 from database.tables.enrollments import EnrollmentStatus
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import continuing, enrollments as enrollment_resolvers
 from schema.courses import Course
 from schema.enums import describe
@@ -59,10 +58,7 @@ class Enrollment(Node):
         """The first lesson that they have not completed; null when there is none left."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an enrollment."""
-        return isinstance(value, EnrollmentRow)
+    is_type_of = InstanceOf(EnrollmentRow)
 
 
 @strawberry.type(description="The answer of `enroll`.")

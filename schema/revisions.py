@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from database.queries.revisions import ModuleRow, RevisionRow
 from database.tables.revisions import RevisionStatus
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import assessments as assessment_resolvers, lessons as lesson_resolvers, revisions as revision_resolvers
 from schema.assessments import Assessment
 from schema.enums import describe
@@ -50,10 +50,7 @@ class Module(Node):
         """What closes it; null when nothing does."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a module."""
-        return isinstance(value, ModuleRow)
+    is_type_of = InstanceOf(ModuleRow)
 
 
 @strawberry.type(
@@ -100,7 +97,4 @@ class CourseRevision(Node):
         """What it consists of, in order."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a revision."""
-        return isinstance(value, RevisionRow)
+    is_type_of = InstanceOf(RevisionRow)

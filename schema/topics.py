@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
 from database.queries.topics import TopicRow
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import topics
 from schema.inputs import given
 from schema.nodes import Node, global_id
@@ -45,10 +45,7 @@ class Topic(Node):
         """The topic above this one; null at the top."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a topic."""
-        return isinstance(value, TopicRow)
+    is_type_of = InstanceOf(TopicRow)
 
 
 @strawberry.input(one_of=True, description="Names one topic: exactly one of the fields.")
