@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from database.queries.attempts import AttemptRow
 from database.tables.attempts import AttemptStatus
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import attempt_views, attempts as attempt_resolvers, regrading
 from resolvers.answers import Answer, NewAnswerKey
 from schema.assessments import Assessment, Question
@@ -85,10 +84,7 @@ class Attempt(Node):
         """The learner's enrollment; null for authors, whom it does not concern who the learner is."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an attempt."""
-        return isinstance(value, AttemptRow)
+    is_type_of = InstanceOf(AttemptRow)
 
 
 @strawberry.type(description="The answer of commands on an attempt.")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from database.queries.reviews import ReviewRow
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import reviews
 from schema.errors import UserError, user_errors
 from schema.inputs import given
@@ -58,10 +58,7 @@ class Review(Node):
         """The course, even if it has been archived since."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a review."""
-        return isinstance(value, ReviewRow)
+    is_type_of = InstanceOf(ReviewRow)
 
 
 @strawberry.type(description="The answer of `reviewCourse`.")

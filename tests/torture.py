@@ -226,7 +226,7 @@ Json = NewType("Json", object)
 
 
 def _json(value: Any) -> Any:
-    return None if value == "wrong" else value if isinstance(value, dict | list) else type(value).__name__
+    return None if value == "wrong" else value if isinstance(value, dict) else type(value).__name__
 
 
 JSON_SCALAR = strawberry.scalar(name="Json", serialize=_json, parse_value=lambda value: value)
