@@ -22,6 +22,7 @@ from app.wiring import Platform
 from core.settings import OperationsMode
 from database.session import Database
 from tests.contract.gateways import HELLO, TITLES, registered, served, sha256
+from tests.contract.test_subscriptions import connected
 
 TEXTS = [
     HELLO,
@@ -234,3 +235,38 @@ async def test_http_answers_whatever_it_is_sent(
             statuses.add(said.status)
     # A fuzzer that is refused at the door finds nothing.
     assert {200, 400, 401, 405, 413, 415} <= statuses
+
+
+FRAMES: list[Any] = [
+    {"type": "connection_init", "payload": {"Authorization": "Bearer x"}},
+    {"type": "ping"},
+    {"id": "1", "type": "subscribe", "payload": {"query": HELLO}},
+    {"id": "2", "type": "subscribe", "payload": {"documentId": sha256(HELLO)}},
+    {"id": "1", "type": "complete"},
+]
+
+
+@pytest.mark.timeout(0)
+async def test_websocket_answers_whatever_it_is_sent(
+    parts: Platform, fuzz: Fuzz, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Messages of the protocol or a closing code, and nothing in the log."""
+    rng = fuzz.rng
+    seen: set[str] = set()
+    async with served(parts, OperationsMode.OPEN) as app:
+        for _ in range(fuzz.cases // 2):
+            sent = [mutated(rng, json.dumps(rng.choice(FRAMES)).encode()) for _ in range(rng.randrange(1, 5))]
+            async with connected(app.app) as client:
+                if rng.random() < 0.7:
+                    await client.begin()
+                for frame in sent:
+                    await client.send(frame if rng.random() < 0.05 else frame.decode(errors="replace"))
+                # What was asked before is answered, or the connection closed, when this is.
+                await client.subscribe("last", query=HELLO)
+                said: Any = {}
+                while not isinstance(said, int) and (said.get("id"), said.get("type")) != ("last", "complete"):
+                    said = await client.next()
+                    seen.add(f"close {said}" if isinstance(said, int) else said["type"])
+                    assert "INTERNAL" not in json.dumps(said), (sent, said)
+            assert "Traceback" not in caplog.text, (sent, caplog.text)
+    assert {"next", "complete", "pong", "close 4400", "close 4401", "close 4429"} <= seen

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -15,7 +17,7 @@ from gateway.bounded import BoundedCache
 from gateway.documents import Documents
 from gateway.metrics import OTHER, UNREGISTERED, GatewayMetrics
 from gateway.parameters import normalized_id, of_object
-from gateway.refusals import MalformedRequestError
+from gateway.refusals import MalformedRequestError, RefusedError
 from gateway.responses import accepts, media_type
 from gateway.usage import OTHERS, Client, Usage, client_of
 from schema.contract import build_schema
@@ -159,3 +161,15 @@ def test_any_accept_header_is_understood(header: str) -> None:
     """One of our two types is chosen."""
     assert media_type(header) in {"application/json", "application/graphql-response+json"}
     assert accepts(header, "text/html") in {True, False}
+
+
+def codes(kind: type[RefusedError] = RefusedError) -> set[str]:
+    """Return the codes of every refusal that there is."""
+    return {kind.code}.union(*(codes(each) for each in kind.__subclasses__()))
+
+
+def test_every_code_is_documented() -> None:
+    """A client finds what to do about each."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "operations-registry.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text))
+    assert set() == codes() - documented
