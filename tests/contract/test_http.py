@@ -248,7 +248,7 @@ async def test_health_is_told_without_credentials(client: GraphQLClient) -> None
 
 
 async def test_client_that_would_take_a_stream_gets_json_for_a_query(client: GraphQLClient) -> None:
-    """urql and others name every type that they understand with every operation."""
+    """Urql and others name every type that they understand with every operation."""
     everything = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed"
     response = await client.http.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": everything})
     assert "application/graphql-response+json; charset=utf-8" == response.headers["content-type"]
