@@ -3,8 +3,11 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 8000
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+# A file of tests stays with one worker, so that what its tests share is made once.
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 NPM := $(VENV)/npm
@@ -22,11 +25,11 @@ run: $(READY) ## Set up everything and serve on 127.0.0.1:8000 (PORT=9000 to cha
 	@$(BIN)/waymark up --port $(PORT)
 
 test: $(DEV_READY) $(NPM_READY) ## Run the tests
-	@$(BIN)/python -m pytest -q
+	@$(PYTEST)
 
 contract: $(DEV_READY) ## Run the tests of what clients rely on
 	@WAYMARK_CONTRACT_TOOLS=required ./requirements/npm.sh $(VENV)
-	@WAYMARK_CONTRACT_TOOLS=required $(BIN)/python -m pytest -q tests/contract
+	@WAYMARK_CONTRACT_TOOLS=required $(PYTEST) tests/contract
 
 check: $(DEV_READY) lint types imports coverage ## Everything that CI runs
 
@@ -45,7 +48,7 @@ imports: $(DEV_READY) ## Check who imports whom
 	@$(BIN)/lint-imports --no-cache
 
 coverage: $(DEV_READY) $(NPM_READY) ## Run the tests and demand 90% branch coverage
-	@$(BIN)/python -m pytest -q --cov --cov-report=term --cov-fail-under=90
+	@$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 lock: $(DEV_READY) ## Renew the locked requirements
 	@for target in run dev bootstrap; do ./requirements/lock.sh $$target; done

@@ -21,9 +21,11 @@ from core.ids import encode_id
 from database.session import Database
 from database.tables.accounts import accounts
 from database.tables.assessments import assessments
-from database.tables.courses import course_instructors, instructors
+from database.tables.attempts import attempt_answers, attempts
+from database.tables.courses import course_instructors, course_statistics, instructors
 from database.tables.enrollments import enrollments
 from database.tables.preferences import learning_preferences
+from database.tables.reviews import reviews
 from serving.recommender import Recommender
 from tests.contract.permission_matrix import Send
 from tests.small_catalog import FIRST_NEW, number_from
@@ -81,7 +83,9 @@ def identities(keys: Mapping[str, int]) -> dict[str, str]:
         "MultipleChoiceQuestion": encode_id("Question", 12),
         "NumericQuestion": encode_id("Question", 13),
         "ShortAnswerQuestion": encode_id("Question", 14),
+        "Attempt": encode_id("Attempt", 1),
         "Enrollment": encode_id("Enrollment", 1),
+        "Review": encode_id("Review", 1),
         "Instructor": encode_id("Instructor", 1),
         "Topic": encode_id("Topic", 1),
         "User": encode_id("User", keys["bystander"]),
@@ -119,7 +123,20 @@ async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime)
             insert(learning_preferences),
             {"learner_id": learner_id, "goals": [], "level": "BEGINNER", "languages": ["en"], "saved_at": now},
         )
-        await number_from(connection, FIRST_NEW, enrollments, instructors)
+        # One attempt is graded, and one waits for an instructor.
+        attempt = {"enrollment_id": 1, "assessment_id": 11, "assessment_lineage": lineage(3, 1), "max_score": 8.0}
+        attempt |= {"started_at": now, "submitted_at": now}
+        graded = {"id": 1, "number": 1, "status": "GRADED", "graded_at": now, "score": 1.0, "passed": False}
+        await connection.execute(insert(attempts), {**attempt, **graded})
+        await connection.execute(insert(attempts), {**attempt, "id": 2, "number": 2, "status": "SUBMITTED"})
+        answer = {"question_id": 11, "response": {"choices": ["a"]}, "saved_at": now}
+        await connection.execute(insert(attempt_answers), {**answer, "attempt_id": 1, "points": 1.0})
+        await connection.execute(insert(attempt_answers), {**answer, "attempt_id": 2})
+        review = {"id": 1, "course_id": COURSE, "learner_id": learner_id, "rating": 4, "created_at": now}
+        await connection.execute(insert(reviews), {**review, "updated_at": now})
+        rated = update(course_statistics).where(course_statistics.c.course_id == COURSE)
+        await connection.execute(rated.values(rating_count=1, rating_sum=4))
+        await number_from(connection, FIRST_NEW, attempts, enrollments, instructors, reviews)
 
 
 async def _grant(database: Database) -> dict[str, int]:
