@@ -42,7 +42,7 @@ async def collect(
     found = {}
     for kind, statement in statements.items():
         rows = await connection.execute(statement.limit(MOST_ROWS))
-        found[kind] = [dict(row) for row in rows.mappings()]
+        found[kind] = [{str(name): value for name, value in row.items()} for row in rows.mappings()]
     return found
 
 
