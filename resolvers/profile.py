@@ -194,4 +194,6 @@ def _document(mine: Viewer, rows: dict[str, list[dict[str, Any]]], now: datetime
     }
     # Kinds of which there may be older rows than those that are in the document.
     cut = [kind for kind, found in rows.items() if len(found) == personal_data.MOST_ROWS]
-    return orjson.dumps({"format": 1, "exportedAt": now, "account": account, "incomplete": cut, **rows}).decode()
+    document = {"format": 1, "exportedAt": now, "account": account, "incomplete": cut, **rows}
+    # The driver's own kind of UUID is written as text.
+    return orjson.dumps(document, default=str).decode()

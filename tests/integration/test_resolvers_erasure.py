@@ -12,6 +12,7 @@ from core.ids import encode_id
 from database.session import Database
 from database.tables.accounts import Role, accounts
 from database.tables.courses import course_statistics, instructors
+from database.tables.enrollments import enrollments as enrollment_table
 from resolvers import attempts, enrollments, profile, reviews, sessions
 from resolvers.attempts import StartAttempt
 from resolvers.commands import caller
