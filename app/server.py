@@ -15,6 +15,7 @@ import uvicorn
 from typing_extensions import override
 
 from app.asgi import build_app
+from app.revocations import following
 from app.wiring import Platform
 from catalog.quality import Standards
 from core.errors import InputError
@@ -122,7 +123,8 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         usage.flushing(parts.database, parts.settings.gateway.usage_interval),
     ):
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
-        app = build_app(parts, await services(parts, recommender, notifications), ranked.status, usage)
+        parts_of_resolvers = await services(parts, recommender, notifications)
+        app = build_app(parts, parts_of_resolvers, ranked.status, usage)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -138,7 +140,8 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         host, port = listener.getsockname()[:2]
         announcing = asyncio.create_task(_announce(server, lambda: started(f"http://{host}:{port}/graphql")))
         try:
-            await server.serve(sockets=[listener])
+            async with following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock):
+                await server.serve(sockets=[listener])
         finally:
             for how in _STOPPING:
                 loop.remove_signal_handler(how)

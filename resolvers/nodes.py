@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import accounts, assessments, attempts, courses, enrollments, lessons, reviews, revisions, topics
+from resolvers import accounts, assessments, attempts, courses, enrollments, lessons, reviews, revisions, topics, users
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
@@ -27,6 +27,7 @@ LOADERS: Mapping[str, Loader] = {
     "Question": assessments.questions_by_ids,
     "Review": reviews.by_ids,
     "Topic": topics.by_ids,
+    "User": users.by_ids,
     "Viewer": accounts.by_ids,
 }
 

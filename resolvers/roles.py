@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import CommandError, UserErrorCode
-from database.queries import accounts as queries
+from database.queries import accounts as queries, revocations
 from database.tables.accounts import Role
 from security import audit
 from security.audit import Subject
@@ -25,7 +26,7 @@ async def change_role(
 ) -> bool:
     """Grant a role to an account, or revoke it, and put that on record; False when nothing had to change.
 
-    Access tokens issued before still name the roles of their moment until they expire.
+    Access tokens that were issued before are revoked; the sessions go on and get new ones.
 
     Raises:
         CommandError: NOT_FOUND, INVALID for the role that everybody has, or LAST_ADMINISTRATOR.
@@ -40,6 +41,7 @@ async def change_role(
         return False
     roles: list[str] = [each.value for each in Role if each.value in after]
     await queries.set_roles(connection, account_id, roles)
+    await revocations.revoke_account(connection, account_id, now)
     await audit.record(
         connection,
         actor=None,
@@ -61,3 +63,21 @@ async def _refuse_needed(connection: AsyncConnection, account_id: int, role: Rol
         raise CommandError(
             UserErrorCode.LAST_ADMINISTRATOR, "This is the last administrator; make somebody else one first."
         )
+
+
+async def replace_roles(connection: AsyncConnection, account_id: int, wanted: AbstractSet[Role]) -> bool:
+    """Give an account these roles and no others; False when nothing had to change.
+
+    Raises:
+        CommandError: NOT_FOUND or LAST_ADMINISTRATOR.
+    """
+    before = await queries.lock_roles(connection, account_id)
+    if before is None:
+        raise CommandError(UserErrorCode.NOT_FOUND, "There is no such account.")
+    after = {role.value for role in wanted}
+    if Role.ADMINISTRATOR not in wanted:
+        await _refuse_needed(connection, account_id, Role.ADMINISTRATOR, before)
+    if after == before:
+        return False
+    await queries.set_roles(connection, account_id, [role.value for role in Role if role in wanted])
+    return True

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
 
 from core.errors import CommandError, UserErrorCode
 from core.ids import time_ordered_uuid
-from database.queries import accounts as account_queries, audit as audit_queries, sessions as queries
-from database.queries.accounts import CredentialsRow
+from database.queries import accounts as account_queries, revocations as revocation_queries, sessions as queries
+from database.queries.accounts import CredentialsRow, StandingAccount
 from database.queries.sessions import StoredSession
 from database.tables.accounts import Role
 from resolvers.accounts import Viewer, by_ids, decrypted, display_name_place, email_place
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.payloads import Payload
+from resolvers.throttling import attempted, failures, judge_in_turn, record_failure, refuse_too_many
 from security.audit import Subject
 from security.emails import Email, parse_email
 from security.encryption import Cipher
@@ -29,10 +30,6 @@ _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 # These turn the direction of text, and so can make one name look like another; the joiners that some scripts
 # are written with are of the same Unicode category and stay allowed.
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-# Refused attempts to sign in before further ones wait, and how long they are remembered.
-THROTTLE_WINDOW = timedelta(minutes=15)
-_MOST_FAILURES = {"SignInEmail": 10, "SignInAddress": 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ async def sign_up(context: Context, input: SignUp) -> SessionPayload:  # noqa: A
         CommandError: INVALID, REQUIRED, TOO_LONG, WEAK_PASSWORD or EMAIL_TAKEN.
     """
     email = parse_email(input.email)
-    name = _display_name(input.display_name)
+    name = clean_display_name(input.display_name)
     refuse_weak(input.password, email.text, name)
     password_hash = await context.services.passwords.hash(input.password)
     async with transact(context, "sign_up", Subject("Account")) as act:
@@ -106,11 +103,11 @@ async def sign_in(context: Context, input: SignIn) -> SessionPayload:  # noqa: A
     their answers or from the time they take.
 
     Raises:
-        CommandError: INVALID, INVALID_CREDENTIALS or RATE_LIMITED.
+        CommandError: INVALID, INVALID_CREDENTIALS, RATE_LIMITED or, to who knows the password, ACCOUNT_SUSPENDED.
     """
     email = parse_email(input.email)
-    guessed = _attempted(context, email)
-    _refuse_too_many(await _failures(context, guessed))
+    guessed = attempted(context, email)
+    refuse_too_many(await failures(context, guessed))
     account = await context.reader.fetch_first(account_queries.CREDENTIALS, email_index=email.index(_cipher(context)))
     # Hashing takes long enough that the connection is better lent to somebody who reads.
     await context.reader.release()
@@ -119,12 +116,13 @@ async def sign_in(context: Context, input: SignIn) -> SessionPayload:  # noqa: A
     outdated = account is not None and matches and passwords.needs_rehash(account.password_hash)
     new_hash = await passwords.hash(input.password) if outdated else None
     if account is None or not matches:
-        raise await _record_failure(context, guessed, account)
+        raise await record_failure(context, guessed, None if account is None else account.id)
     async with transact(context, "sign_in", guessed[0]) as act:
-        await _judge_in_turn(act, guessed)
+        await judge_in_turn(act, guessed)
+        standing = await _standing(context, act, account, input.password)
         if new_hash is not None:
             await account_queries.set_password_hash(act.connection, account.id, new_hash)
-        viewer = decrypted(_cipher(context), account)
+        viewer = replace(decrypted(_cipher(context), account), learner_id=standing.learner_id, roles=standing.roles)
         session, identity = await _open_session(context, act, viewer)
         act.actor, act.subject = viewer.id, Subject("Session", str(identity.session_id))
     context.identity = identity
@@ -137,26 +135,26 @@ async def refresh_session(context: Context, input: RefreshSession) -> SessionPay
     A token that was exchanged before is in two hands, and one of them is not the owner's: the session ends.
 
     Raises:
-        CommandError: SESSION_EXPIRED.
+        CommandError: SESSION_EXPIRED or ACCOUNT_SUSPENDED.
     """
-    given = refresh_token_hash(input.refresh_token)
     refusal: CommandError | None = None
     session: Session | None = None
     identity: Identity | None = None
     async with transact(context, "refresh_session", Subject("Session")) as act:
-        session_id = session_of(input.refresh_token)
-        stored = None if session_id is None else await queries.lock(act.connection, session_id, given)
+        standing, stored = await _lock_session(act, input.refresh_token)
         # A token that never was one tells an auditor nothing, and anybody can send any number of them.
         act.recorded = stored is not None
-        if stored is None:
+        if standing is None or stored is None:
             raise _session_expired()
         act.actor, act.subject = stored.account_id, Subject("Session", str(stored.id))
+        if standing.suspended_at is not None:
+            raise _suspended()
         if stored.revoked_at is not None or stored.expires_at <= act.now:
             raise _session_expired()
         if stored.is_current:
-            session, identity = await _continue_session(context, act, stored)
+            session, identity = await _continue_session(context, act, stored, standing)
         else:
-            await queries.revoke(act.connection, stored.id, act.now)
+            await _end_session(context, act, stored.id)
             act.details["token_reused"] = True
             refusal = _session_expired()
             act.outcome = refusal.code.value
@@ -168,10 +166,10 @@ async def refresh_session(context: Context, input: RefreshSession) -> SessionPay
 
 
 async def sign_out(context: Context) -> SignOutPayload:
-    """End the caller's session. Its access token stays valid until it expires, its refresh token does not."""
+    """End the caller's session: its refresh token at once, its access token here at once and elsewhere in seconds."""
     identity = caller(context)
     async with transact(context, "sign_out", Subject("Session", str(identity.session_id))) as act:
-        await queries.revoke(act.connection, identity.session_id, act.now)
+        await _end_session(context, act, identity.session_id)
     context.identity = None
     return SignOutPayload()
 
@@ -217,7 +215,9 @@ async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Ses
     return _session(context, identity, refresh_token), identity
 
 
-async def _continue_session(context: Context, act: Act, stored: StoredSession) -> tuple[Session, Identity]:
+async def _continue_session(
+    context: Context, act: Act, stored: StoredSession, standing: StandingAccount
+) -> tuple[Session, Identity]:
     refresh_token = new_refresh_token(stored.id)
     await queries.exchange_token(
         act.connection,
@@ -227,11 +227,47 @@ async def _continue_session(context: Context, act: Act, stored: StoredSession) -
     )
     identity = Identity(
         account_id=stored.account_id,
-        learner_id=stored.learner_id,
-        roles=frozenset(stored.roles),
+        learner_id=standing.learner_id,
+        roles=frozenset(standing.roles),
         session_id=stored.id,
     )
     return _session(context, identity, refresh_token), identity
+
+
+async def _lock_session(act: Act, refresh_token: str) -> tuple[StandingAccount | None, StoredSession | None]:
+    """Return the session that a refresh token names and its account, the account locked first."""
+    session_id = session_of(refresh_token)
+    owner = None if session_id is None else await queries.owner(act.connection, session_id)
+    if session_id is None or owner is None:
+        return None, None
+    standing = await account_queries.lock_account(act.connection, owner, shared=True)
+    return standing, await queries.lock(act.connection, session_id, refresh_token_hash(refresh_token))
+
+
+async def _standing(context: Context, act: Act, account: CredentialsRow, password: str) -> StandingAccount:
+    """Return the account as it is now, refused when it was suspended or got another password in the meantime."""
+    standing = await account_queries.lock_account(act.connection, account.id)
+    known = standing is not None and (
+        standing.password_hash == account.password_hash
+        # Another hash may be of the same password under newer parameters.
+        or await context.services.passwords.verify(standing.password_hash, password)
+    )
+    if standing is None or not known:
+        raise CommandError(UserErrorCode.INVALID_CREDENTIALS, "The address or the password is wrong.")
+    if standing.suspended_at is not None:
+        raise _suspended()
+    return standing
+
+
+async def _end_session(context: Context, act: Act, session_id: UUID) -> None:
+    # Heard of here before the transaction commits: should it fail, somebody signs in once more than needed.
+    await queries.revoke(act.connection, session_id, act.now)
+    await revocation_queries.revoke_session(act.connection, session_id, act.now)
+    context.services.tokens.revocations.add(session_id, None, act.now)
+
+
+def _suspended() -> CommandError:
+    return CommandError(UserErrorCode.ACCOUNT_SUSPENDED, "The account is suspended.")
 
 
 def _session(context: Context, identity: Identity, refresh_token: str) -> Session:
@@ -245,59 +281,7 @@ def _session_expired() -> CommandError:
     )
 
 
-def _attempted(context: Context, email: Email) -> tuple[Subject, ...]:
-    """Return what an attempt counts against: the address that was guessed at, and where the guess came from."""
-    cipher = _cipher(context)
-    subjects = [Subject("SignInEmail", cipher.blind_index(email.key, "sign_in.email").hex())]
-    if context.client_address is not None:
-        subjects.append(Subject("SignInAddress", cipher.blind_index(context.client_address, "sign_in.address").hex()))
-    return tuple(subjects)
-
-
-async def _failures(context: Context, attempted: tuple[Subject, ...]) -> dict[str, int]:
-    rows = await context.reader.fetch(audit_queries.ATTEMPTS, **_counted(attempted, context.clock()))
-    return {row.subject_type: row.count for row in rows}
-
-
-async def _judge_in_turn(act: Act, attempted: tuple[Subject, ...]) -> None:
-    """Count again with attempts on the same address kept out, so that guessing in parallel gains nothing."""
-    await queries.take_turn(act.connection, int(str(attempted[0].key)[:15], 16))
-    _refuse_too_many(await audit_queries.count_attempts(act.connection, **_counted(attempted, act.now)))
-
-
-async def _record_failure(
-    context: Context, attempted: tuple[Subject, ...], account: CredentialsRow | None
-) -> CommandError:
-    """Put a failed attempt on record, against each of its subjects, and return the refusal."""
-    refusal = CommandError(UserErrorCode.INVALID_CREDENTIALS, "The address or the password is wrong.")
-    async with transact(context, "sign_in", attempted[0]) as act:
-        await _judge_in_turn(act, attempted)
-        act.outcome = refusal.code.value
-        act.details["account_id"] = None if account is None else account.id
-        for subject in attempted[1:]:
-            await act.record(subject)
-    return refusal
-
-
-def _counted(attempted: tuple[Subject, ...], now: datetime) -> dict[str, Any]:
-    return {
-        "subject_types": [subject.type_name for subject in attempted],
-        "subject_ids": [str(subject.key) for subject in attempted],
-        "action": "sign_in",
-        "outcome": UserErrorCode.INVALID_CREDENTIALS.value,
-        "since": now - THROTTLE_WINDOW,
-    }
-
-
-def _refuse_too_many(failures: dict[str, int]) -> None:
-    if any(failures.get(subject_type, 0) >= most for subject_type, most in _MOST_FAILURES.items()):
-        minutes = int(THROTTLE_WINDOW.total_seconds() // 60)
-        raise CommandError(
-            UserErrorCode.RATE_LIMITED, f"Too many failed attempts to sign in; try again in {minutes} minutes."
-        )
-
-
-def _display_name(text: str) -> str:
+def clean_display_name(text: str) -> str:
     """Return a name in its normal form."""
     path = ("input", "displayName")
     name = unicodedata.normalize("NFC", text.strip())

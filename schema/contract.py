@@ -31,6 +31,7 @@ from schema.revisions import CourseRevision, Module
 from schema.scalars import DATE_TIME
 from schema.subscriptions import Subscription
 from schema.topics import Topic
+from schema.users import User
 
 
 class ContractSchema(strawberry.Schema):
@@ -63,6 +64,7 @@ def build_schema(extensions: Sequence[type[SchemaExtension] | Callable[[], Schem
             ShortAnswerQuestion,
             SingleChoiceQuestion,
             Topic,
+            User,
             VideoLesson,
             Viewer,
         ],

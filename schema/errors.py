@@ -27,6 +27,7 @@ describe(
     WEAK_PASSWORD="The password is too short, or among those that are tried first.",  # noqa: S106 - a description.
     INVALID_CREDENTIALS="Address and password do not belong together.",
     SESSION_EXPIRED="The session has ended; sign in again.",
+    ACCOUNT_SUSPENDED="An administrator has suspended the account; nobody can sign in to it until it is restored.",
     ALREADY_ENROLLED="The learner takes this course already.",
     NOT_PUBLISHED="The course takes no new learners.",
     NOT_ENROLLED="The learner does not take this course.",

@@ -21,6 +21,7 @@ from schema.inputs import INPUT
 from schema.learning import LearningMutation
 from schema.policies import ANYONE, MODERATOR, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
+from schema.profile import ProfileMutation
 from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
 from schema.reviews import (
     DeleteReviewInput,
@@ -32,6 +33,7 @@ from schema.reviews import (
     ShowReviewInput,
 )
 from schema.sessions import RefreshSessionInput, SessionPayload, SignInInput, SignOutPayload, SignUpInput
+from schema.users import UserMutation
 
 _SESSION = refusal_as(session_commands.SessionPayload)
 _SIGN_OUT = refusal_as(session_commands.SignOutPayload)
@@ -42,7 +44,7 @@ _REVIEW = refusal_as(review_commands.ReviewPayload)
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AuthoringMutation, LearningMutation):
+class Mutation(AuthoringMutation, LearningMutation, ProfileMutation, UserMutation):
     """The mutation type."""
 
     @command(session_commands.sign_up, policy=ANYONE, refusal=_SESSION)

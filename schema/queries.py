@@ -23,12 +23,13 @@ from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ANYONE, MODERATOR
 from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic, TopicBy
+from schema.users import UserQuery
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query:
+class Query(UserQuery):
     """The query type."""
 
     @batch(node_resolvers.node, policy=ANYONE)

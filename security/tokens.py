@@ -1,8 +1,8 @@
 """Tokens: short-lived signed access tokens, and opaque refresh tokens that are exchanged at each use.
 
 An access token is a JWT (RFC 9068's shape): HS256 under a key of the ring, named by `kid`. Whoever holds one is
-believed until it expires, without a look into the database. A refresh token is 256 random bits of which the
-database keeps the SHA-256.
+believed until it expires or is revoked, without a look into the database. A refresh token is 256 random bits of
+which the database keeps the SHA-256.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from core.errors import UnauthenticatedError
 from core.settings import SecuritySettings
 from security.keys import KeyRing
 from security.policies import Identity
+from security.revocations import Revocations
 
 _ALGORITHM = "HS256"
 _TYPE = "at+jwt"
@@ -56,6 +57,9 @@ class Tokens:
         settings: how long a token is valid, and a session without use.
         clock: the current moment.
         remembered: how many verified tokens are kept in memory.
+
+    Attributes:
+        revocations: the tokens that are not believed any more.
     """
 
     def __init__(
@@ -67,16 +71,19 @@ class Tokens:
         self._session_lifetime = timedelta(seconds=settings.refresh_token_lifetime)
         self._clock = clock
         self._remembered = remembered
-        self._verified: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
+        self._verified: OrderedDict[str, tuple[Identity, float, float]] = OrderedDict()
+        self.revocations = Revocations(self._lifetime + timedelta(seconds=2 * _LEEWAY))
 
     def issue(self, identity: Identity) -> AccessToken:
         """Return a token for `identity`, valid from now."""
-        now = int(self._clock().timestamp())
+        # Not cut to seconds: a token that is issued right after a revocation must be told from those before.
+        issued = self._clock().timestamp()
+        now = int(issued)
         expires = now + int(self._lifetime.total_seconds())
         claims = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
-            "iat": now,
+            "iat": issued,
             "exp": expires,
             "sub": str(identity.account_id),
             "learner": identity.learner_id,
@@ -87,10 +94,10 @@ class Tokens:
         return AccessToken(text, datetime.fromtimestamp(expires, UTC))
 
     def verify(self, token: str) -> Identity:
-        """Return who a token speaks of. A token that was verified before is only checked for its end.
+        """Return who a token speaks of. One that was verified before is only checked for its end and revocation.
 
         Raises:
-            UnauthenticatedError: the token is not one of ours, or it has expired.
+            UnauthenticatedError: the token is not one of ours, or it has expired or was revoked.
         """
         now = self._clock().timestamp()
         known = self._verified.get(token)
@@ -98,17 +105,19 @@ class Tokens:
             known = self._verified[token] = self._decode(token, int(now))
             if len(self._verified) > self._remembered:
                 self._verified.popitem(last=False)
-        identity, expires = known
+        identity, expires, issued = known
         if expires + _LEEWAY <= now:
             self._verified.pop(token, None)
             raise UnauthenticatedError("The access token has expired; refresh the session.")
+        if self.revocations.cover(identity.session_id, identity.account_id, issued):
+            raise UnauthenticatedError("The access token was revoked; refresh the session, or sign in again.")
         return identity
 
     def session_end(self, now: datetime) -> datetime:
         """Return when a session ends that is not refreshed after `now`."""
         return now + self._session_lifetime
 
-    def _decode(self, token: str, now: int) -> tuple[Identity, float]:
+    def _decode(self, token: str, now: int) -> tuple[Identity, float, float]:
         try:
             if len(token) > _LONGEST:
                 raise ValueError("longer than any token of ours")
@@ -116,7 +125,7 @@ class Tokens:
             if decoded.header.get("typ") != _TYPE:
                 raise ValueError("a token of another type")
             _registry(now).validate(decoded.claims)
-            return _identity(decoded.claims), decoded.claims["exp"]
+            return _identity(decoded.claims), decoded.claims["exp"], decoded.claims["iat"]
         except ExpiredTokenError as error:
             raise UnauthenticatedError("The access token has expired; refresh the session.") from error
         except (JoseError, ValueError, KeyError, TypeError) as error:

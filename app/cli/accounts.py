@@ -36,8 +36,8 @@ def group() -> None:
 def grant(email: Email, role: RoleName, data_dir: DataDir = None) -> None:
     """Give an account a role: INSTRUCTOR, MODERATOR or ADMINISTRATOR.
 
-    Reads the account and writes its roles and an audit row to the database. It takes effect with the account's next
-    access token.
+    Reads the account and writes its roles and an audit row to the database. Access tokens of
+    before are revoked, so it takes effect within seconds.
     """
     _change(email, role, data_dir, granted=True)
 
@@ -46,8 +46,8 @@ def grant(email: Email, role: RoleName, data_dir: DataDir = None) -> None:
 def revoke(email: Email, role: RoleName, data_dir: DataDir = None) -> None:
     """Take a role from an account; the last administrator stays one.
 
-    Reads the account and writes its roles and an audit row to the database. It takes effect with the account's next
-    access token, within 15 minutes.
+    Reads the account and writes its roles and an audit row to the database. Access tokens of
+    before are revoked, so it takes effect within seconds.
     """
     _change(email, role, data_dir, granted=False)
 

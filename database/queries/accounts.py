@@ -163,3 +163,57 @@ async def has_other_administrator(connection: AsyncConnection, account_id: int) 
 async def set_roles(connection: AsyncConnection, account_id: int, roles: Sequence[str]) -> None:
     """Replace the roles of an account."""
     await connection.execute(update(accounts).where(accounts.c.id == account_id).values(roles=list(roles)))
+
+
+class StandingAccount(NamedTuple):
+    """An account as it is while its lock is held."""
+
+    id: int
+    learner_id: int
+    password_hash: str
+    roles: list[str]
+    suspended_at: datetime | None
+
+
+async def lock_account(connection: AsyncConnection, account_id: int, *, shared: bool = False) -> StandingAccount | None:
+    """Return an account that stays as it is until the transaction ends, or None.
+
+    Whoever opens or ends sessions, changes the password, suspends or erases locks the account before its sessions.
+    """
+    statement = select(
+        accounts.c.id, accounts.c.learner_id, accounts.c.password_hash, accounts.c.roles, accounts.c.suspended_at
+    ).where(accounts.c.id == account_id)
+    locked = statement.with_for_update(read=True) if shared else statement.with_for_update(key_share=True)
+    found = (await connection.execute(locked)).one_or_none()
+    return None if found is None else StandingAccount(*found)
+
+
+async def administers(connection: AsyncConnection, account_id: int) -> bool:
+    """Say whether an account administers and is not suspended; ask after `lock_roles`."""
+    mine = exists().where(
+        accounts.c.id == account_id,
+        accounts.c.suspended_at.is_(None),
+        literal_column(f"'{Role.ADMINISTRATOR}'") == any_(accounts.c.roles),
+    )
+    found: bool = (await connection.execute(select(mine))).scalar_one()
+    return found
+
+
+async def set_suspension(
+    connection: AsyncConnection, account_id: int, suspended_at: datetime | None, reason: str | None
+) -> None:
+    """Suspend an account, or restore it."""
+    await connection.execute(
+        update(accounts).where(accounts.c.id == account_id).values(suspended_at=suspended_at, suspension_reason=reason)
+    )
+
+
+async def set_personal_data(
+    connection: AsyncConnection, account_id: int, *, email: bytes, display_name: bytes, encryption_key_id: str
+) -> None:
+    """Replace both ciphertexts, which are always under the same key."""
+    await connection.execute(
+        update(accounts)
+        .where(accounts.c.id == account_id)
+        .values(email_ciphertext=email, display_name_ciphertext=display_name, encryption_key_id=encryption_key_id)
+    )

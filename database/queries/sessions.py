@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.rows import Row
 from database.statements import Statement
-from database.tables.accounts import accounts, sessions
+from database.tables.accounts import sessions
 
 
 class SessionRow(Row):
@@ -31,7 +31,7 @@ STANDING = Statement(
 
 
 class StoredSession(NamedTuple):
-    """A session and the account it is of, both locked as far as the caller needs.
+    """A session, locked.
 
     Attributes:
         is_current: whether the token that was given is the current one, and not an earlier one.
@@ -42,8 +42,6 @@ class StoredSession(NamedTuple):
     expires_at: datetime
     revoked_at: datetime | None
     is_current: bool
-    learner_id: int
-    roles: list[str]
 
 
 async def insert_session(
@@ -73,6 +71,13 @@ async def delete_ended(connection: AsyncConnection, account_id: int, now: dateti
     await connection.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.expires_at <= now))
 
 
+async def owner(connection: AsyncConnection, session_id: UUID) -> int | None:
+    """Return the account that a session is of, or None."""
+    statement = select(sessions.c.account_id).where(sessions.c.id == session_id)
+    account_id: int | None = (await connection.execute(statement)).scalar_one_or_none()
+    return account_id
+
+
 async def lock(connection: AsyncConnection, session_id: UUID, token_hash: bytes) -> StoredSession | None:
     """Return a session, locked, and whether its current refresh token has this hash; None when there is none."""
     statement = (
@@ -82,12 +87,9 @@ async def lock(connection: AsyncConnection, session_id: UUID, token_hash: bytes)
             sessions.c.expires_at,
             sessions.c.revoked_at,
             (sessions.c.refresh_token_hash == token_hash).label("is_current"),
-            accounts.c.learner_id,
-            accounts.c.roles,
         )
-        .join_from(sessions, accounts)
         .where(sessions.c.id == session_id)
-        .with_for_update(of=sessions)
+        .with_for_update()
     )
     found = (await connection.execute(statement)).one_or_none()
     return None if found is None else StoredSession(*found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import ARRAY, Column, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, Index, LargeBinary, Table, Text, Uuid
 
 from database.tables.base import identity, metadata, moment, reference
 
@@ -32,6 +32,7 @@ accounts = Table(
     Column("roles", ARRAY(Text), nullable=False),
     moment("created_at"),
     moment("suspended_at", nullable=True),
+    Column("suspension_reason", Text, comment="for administrators; null unless suspended"),
     Index("accounts_encryption_key_id_idx", "encryption_key_id"),
 )
 
@@ -45,4 +46,18 @@ sessions = Table(
     moment("created_at"),
     moment("expires_at"),
     moment("revoked_at", nullable=True),
+)
+
+# Access tokens that must not be believed any more although they have not expired: every one of a session, or those of
+# an account that were issued until the moment. Each process reads what is new every second. No foreign keys: a token
+# outlives the session or account that is deleted.
+revocations = Table(
+    "revocations",
+    metadata,
+    identity(),
+    Column("session_id", Uuid),
+    Column("account_id", BigInteger),
+    moment("revoked_at"),
+    CheckConstraint("(session_id IS NULL) <> (account_id IS NULL)", name="one_of_both"),
+    Index("revocations_revoked_at_idx", "revoked_at"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Table, Text, UniqueConstraint
 
 from database.tables.base import identity, metadata, moment
 
@@ -16,4 +16,12 @@ learners = Table(
     moment("created_at"),
     CheckConstraint("(source IS NULL) = (source_id IS NULL)", name="source"),
     UniqueConstraint("source", "source_id"),
+)
+
+# Who is forgotten: all that is left of a learner whose account was deleted, so that copies can forget them too.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("learner_id", BigInteger, primary_key=True, autoincrement=False),
+    moment("erased_at"),
 )

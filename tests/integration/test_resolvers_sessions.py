@@ -16,7 +16,7 @@ from database.session import Database
 from database.tables.accounts import accounts, sessions as session_table
 from database.tables.audit import audit_log
 from database.tables.learners import learners
-from resolvers import accounts as account_resolvers, sessions
+from resolvers import accounts as account_resolvers, sessions, throttling
 from resolvers.context import Context, Services
 from resolvers.sessions import RefreshSession, Session, SessionPayload, SignIn, SignUp
 from security.passwords import Passwords
@@ -136,7 +136,7 @@ async def test_guessing_at_an_account_is_throttled(learner: Context, strangers: 
     error = await refused(sessions.sign_in(strangers(), SignIn(EMAIL, PASSWORD)))
     assert UserErrorCode.RATE_LIMITED is error.code
     await sessions.sign_in(strangers(), SignIn("eva@example.com", PASSWORD))
-    clock.now += sessions.THROTTLE_WINDOW
+    clock.now += throttling.THROTTLE_WINDOW
     assert (await sessions.sign_in(strangers(), SignIn(EMAIL, PASSWORD))).session is not None
     assert learner.identity is not None
 
