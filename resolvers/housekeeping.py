@@ -1,4 +1,4 @@
-"""What nobody's request does: closing attempts whose time is over, and forgetting reports that cannot come again."""
+"""What nobody's request does: closing attempts whose time is over, and forgetting what cannot matter any more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.clock import Clock
-from database.queries import attempt_changes as changes, progress as progress_queries
+from database.queries import (
+    attempt_changes as changes,
+    progress as progress_queries,
+    recommendations as recommendation_queries,
+    revocations as revocation_queries,
+)
 from database.session import Database
 from database.tables.attempts import AttemptStatus
 from resolvers.closing import close
@@ -18,6 +23,8 @@ REPORTS_KEPT = timedelta(days=180)
 
 One that comes later still does no harm: watched seconds and completion only grow, and an old position does not win.
 """
+REVOCATIONS_KEPT = timedelta(days=1)
+"""How long a revocation is known; longer than any access token lives."""
 _ATTEMPTS = 100
 _REPORTS = 5_000
 
@@ -37,6 +44,9 @@ async def tidy(database: Database, clock: Clock) -> Tidied:
         UnavailableError: PostgreSQL cannot be reached; what was done until then stays done.
     """
     done = Tidied(attempts=await _close_overdue(database, clock), reports=await _prune(database, clock))
+    async with database.transaction() as connection:
+        await revocation_queries.delete_before(connection, clock() - REVOCATIONS_KEPT)
+        await recommendation_queries.forget_before(connection, clock() - REPORTS_KEPT)
     if done.attempts or done.reports:
         async with database.transaction() as connection:
             await audit.record(

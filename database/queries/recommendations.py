@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, literal_column, select
+from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,6 +48,11 @@ async def count_once(
     table = recommendation_feedback.c
     counted = await connection.execute(statement.returning(table.recommendation_id, table.course_id, table.kind))
     return {Feedback(*row) for row in counted}
+
+
+async def forget_before(connection: AsyncConnection, moment: datetime) -> None:
+    """Forget which reports were counted before a moment; the events themselves stay."""
+    await connection.execute(delete(recommendation_feedback).where(recommendation_feedback.c.recorded_at < moment))
 
 
 async def existing_courses(connection: AsyncConnection, course_ids: Sequence[int]) -> set[int]:

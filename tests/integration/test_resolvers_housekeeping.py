@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from core.clock import ManualClock
 from core.ids import encode_id
+from database.queries import recommendations
+from database.queries.recommendations import Feedback
+from database.session import Database
+from database.tables.accounts import revocations
 from database.tables.assessments import assessments
 from database.tables.progress import progress_reports
-from resolvers import attempts
+from database.tables.recommendations import RecommendationEventKind, recommendation_feedback
+from resolvers import attempts, sessions
 from resolvers.attempts import SaveAnswers, StartAttempt, SubmitAttempt
 from resolvers.commands import caller
 from resolvers.context import Context
@@ -66,3 +72,30 @@ async def test_old_reports_are_forgotten(pupil: Context, clock: ManualClock) -> 
     before = await trail(pupil.database)
     assert Tidied(0, 0) == await tidy(pupil.database, clock)
     assert before == await trail(pupil.database)
+
+
+async def test_revocations_and_counted_reports_are_forgotten_when_they_cannot_matter(
+    catalog: Database, learner: Context, clock: ManualClock
+) -> None:
+    """A revocation outlives every token by far, and a report of a recommendation every queue of a phone."""
+    await sessions.sign_out(learner)
+    feedback = Feedback(UUID(int=7), 1, RecommendationEventKind.CLICK.value)
+    async with catalog.transaction() as connection:
+        assert {feedback} == await recommendations.count_once(connection, 1, [feedback], clock())
+
+    async def left() -> tuple[int, int]:
+        async with catalog.transaction() as connection:
+            counts = [
+                (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+                for table in (revocations, recommendation_feedback)
+            ]
+        return counts[0], counts[1]
+
+    await tidy(catalog, clock)
+    assert (1, 1) == await left()
+    clock.now += timedelta(days=2)
+    await tidy(catalog, clock)
+    assert (0, 1) == await left()
+    clock.now += timedelta(days=200)
+    await tidy(catalog, clock)
+    assert (0, 0) == await left()
