@@ -29,6 +29,7 @@ from security.keys import load_or_create_key_ring, refuse_missing_keys
 from security.passwords import Passwords
 from security.tokens import Tokens
 from serving.recommender import Model, Recommender
+from warehouse.analytics import Analyst
 
 _LOG = logging.getLogger(__name__)
 _DRAIN_SECONDS = 10
@@ -92,6 +93,7 @@ async def services(parts: Platform, recommender: Recommender, notifications: Not
         tokens=Tokens(ring, security, parts.clock),
         recommender=recommender,
         notifications=notifications or Notifications(),
+        analyst=Analyst(parts.lake_dir),
         standards=Standards.of(parts.settings.quality.blocking),
     )
 

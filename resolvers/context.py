@@ -12,6 +12,7 @@ from core.clock import Clock
 from database.notifications import Notifications
 from database.session import Database, Reader
 from security.policies import Identity
+from warehouse.analytics import Analyst
 
 if TYPE_CHECKING:
     from security.encryption import Cipher
@@ -29,6 +30,7 @@ class Services:
         passwords: hashes and verifies them.
         tokens: issues and reads access tokens.
         recommender: ranks courses.
+        analyst: answers questions from the lake; None where there is none.
         notifications: wakes subscriptions; without `database.notifications.listening` it wakes none.
     """
 
@@ -37,6 +39,7 @@ class Services:
     tokens: Tokens
     recommender: Recommender
     notifications: Notifications = field(default_factory=Notifications)
+    analyst: Analyst | None = None
     standards: Standards = field(default_factory=Standards)
 
 

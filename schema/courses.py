@@ -13,6 +13,7 @@ from database.queries.courses import CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
 from execution.fields import InstanceOf, batch, column
 from resolvers import (
+    analytics as analytics_resolvers,
     attempt_views,
     course_facets,
     courses,
@@ -34,6 +35,7 @@ from schema.revisions import CourseRevision, Module
 from schema.topics import Topic
 
 if TYPE_CHECKING:
+    from schema.analytics import CourseAnalytics
     from schema.attempts import Attempt
     from schema.enrollments import Enrollment
 
@@ -138,6 +140,11 @@ class Course(Node):
     @batch(quality_resolvers.quality, policy=AUTHOR)
     def quality(self) -> CourseQuality | None:
         """How good it is as it would be published, for its authors: the draft if there is one."""
+        raise NotImplementedError
+
+    @batch(analytics_resolvers.analytics, policy=AUTHOR)
+    def analytics(self) -> Annotated[CourseAnalytics, strawberry.lazy("schema.analytics")] | None:
+        """How learners go through it, for its authors; null until the warehouse knows anything."""
         raise NotImplementedError
 
     @batch(enrollment_resolvers.viewer_enrollment, policy=ANYONE)

@@ -9,6 +9,7 @@ import strawberry
 from execution.fields import batch
 from resolvers import (
     accounts as account_resolvers,
+    analytics as analytics_resolvers,
     courses as course_resolvers,
     nodes as node_resolvers,
     recommendations as recommendation_resolvers,
@@ -17,10 +18,11 @@ from resolvers import (
 )
 from resolvers.recommendations import RecommendationSurface
 from schema.accounts import Viewer
+from schema.analytics import PlatformAnalytics
 from schema.courses import Course, CourseBy, CourseConnection, CourseFilter, CourseOrder, StudioCourseConnection
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
-from schema.policies import ANYONE, MODERATOR
+from schema.policies import ADMINISTRATOR, ANYONE, MODERATOR
 from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic, TopicBy
 from schema.users import UserQuery
@@ -81,6 +83,11 @@ class Query(UserQuery):
         self, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> StudioCourseConnection | None:
         """Courses that wait to be published, longest first; for moderators."""
+        raise NotImplementedError
+
+    @batch(analytics_resolvers.platform_analytics, policy=ADMINISTRATOR)
+    def platform_analytics(self) -> PlatformAnalytics | None:
+        """How the platform grows, for administrators; null until the warehouse knows anything."""
         raise NotImplementedError
 
     @batch(topic_resolvers.topics, policy=ANYONE)
