@@ -37,7 +37,7 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """How many learners got how far; each number is of those before it.
+    """How many learners got how far, each step counted by itself.
 
     `halfway` counts who has completed half of the lessons that anybody has begun.
     """
