@@ -6,13 +6,13 @@ Importing this imports Feast and XGBoost, so it is only imported where recommend
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from app.wiring import Platform
 from core.errors import UnavailableError
+from core.tasks import running
 from feature_repo.services import RANKING
 from feature_repo.store import PROJECT, open_store
 from serving.course_matrix import CourseMatrixHolder
@@ -48,12 +48,9 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     except (UnavailableError, TimeoutError) as error:
         reason = "loading it takes long" if isinstance(error, TimeoutError) else error
         _LOG.warning("Serving starts without a model: %s", reason)
-    watching = asyncio.create_task(engine.watch())
     try:
-        yield engine
+        async with running(engine.watch()):
+            yield engine
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
         engine.close()
         learner_features.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 
 from core.clock import Clock
 from core.errors import UnavailableError
+from core.tasks import running
 from database.queries import revocations as queries
 from database.session import Database
 from security.revocations import Revocations
@@ -38,13 +38,8 @@ async def following(
     """Read revocations now and every `interval` seconds until the block ends."""
     first = clock()
     await read_revocations(database, revocations, first)
-    task = asyncio.create_task(_follow(database, revocations, clock, first, interval))
-    try:
+    async with running(_follow(database, revocations, clock, first, interval)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _follow(database: Database, revocations: Revocations, clock: Clock, last: datetime, interval: float) -> None:

@@ -20,6 +20,7 @@ from app.wiring import Platform
 from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
+from core.tasks import running
 from database.notifications import Notifications, listening
 from gateway.limits import MOST_BODY_BYTES
 from gateway.usage import Usage
@@ -140,16 +141,15 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         for how in _STOPPING:
             loop.add_signal_handler(how, server.handle_exit, how, None)
         host, port = listener.getsockname()[:2]
-        announcing = asyncio.create_task(_announce(server, lambda: started(f"http://{host}:{port}/graphql")))
         try:
-            async with following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock):
+            async with (
+                running(_announce(server, lambda: started(f"http://{host}:{port}/graphql"))),
+                following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
+            ):
                 await server.serve(sockets=[listener])
         finally:
             for how in _STOPPING:
                 loop.remove_signal_handler(how)
-            announcing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcing
 
 
 class _Server(uvicorn.Server):

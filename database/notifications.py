@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settings import DatabaseSettings
+from core.tasks import running
 
 _LOG = logging.getLogger(__name__)
 _CHANNEL = "waymark_changes"
@@ -140,16 +141,13 @@ async def listening(url: str, settings: DatabaseSettings | None = None) -> Async
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     notifications = Notifications()
     first = asyncio.Event()
-    task = asyncio.create_task(_listen(plain, settings.connect_timeout, notifications, first))
-    try:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(first.wait(), settings.connect_timeout)
-        yield notifications
-    finally:
-        notifications.end()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    async with running(_listen(plain, settings.connect_timeout, notifications, first)):
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(first.wait(), settings.connect_timeout)
+            yield notifications
+        finally:
+            notifications.end()
 
 
 async def _listen(url: str, patience: float, notifications: Notifications, first: asyncio.Event) -> None:

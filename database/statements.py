@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
+from sqlalchemy import ARRAY, BigInteger, bindparam, column, func
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -47,3 +48,12 @@ class Statement(Generic[RowT]):
     def __repr__(self) -> str:
         """Return the row class and the text."""
         return f"Statement({self.row.__name__}, {self.sql!r})"
+
+
+def parents(name: str) -> Any:
+    """Return the keys of the parents of one level, which are the parameter `name`, as the table `parent` (`id`)."""
+    return (
+        func.unnest(bindparam(name, type_=ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger))
+        .render_derived("parent")
+    )

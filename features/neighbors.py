@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from features.similarity import LONGEST_HISTORY, SHRINKAGE, Integers, Interactions, Sparse
+from features.similarity import LONGEST_HISTORY, SHRINKAGE, Integers, Interactions, Sparse, latest
 
 HALF_LIFE = 365 * 24 * 3600 * 1_000_000
 """Microseconds after which taking a course counts half, before the newest interaction of all."""
@@ -77,8 +77,7 @@ def together_by_recency(interactions: Interactions, size: int) -> Sparse:
 
     A pair counts with the geometric mean of its two weights, so that the diagonal is the weight of the course.
     """
-    ends = np.searchsorted(interactions.learners, interactions.learners, side="right")
-    recent = interactions.select(ends - np.arange(len(interactions)) <= LONGEST_HISTORY)
+    recent = interactions.select(latest(interactions.learners, LONGEST_HISTORY))
     learner_count = int(recent.learners.max(initial=-1)) + 1
     ages = (recent.moments.max(initial=0) - recent.moments) / HALF_LIFE
     weights = np.exp2(-ages / 2).astype(np.float32)

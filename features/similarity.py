@@ -76,7 +76,7 @@ def fit_similarities(interactions: Interactions, size: int) -> Similarities:
         interactions: what is known; nothing else is looked at.
         size: number of courses.
     """
-    recent = interactions.select(_latest(interactions.learners, LONGEST_HISTORY))
+    recent = interactions.select(latest(interactions.learners, LONGEST_HISTORY))
     return Similarities(_cosine(recent, size), _transition_rates(recent, size))
 
 
@@ -116,7 +116,7 @@ def positions_of(ids: Integers, within: Integers) -> tuple[Integers, NDArray[np.
     return np.where(known, positions, 0), known
 
 
-def _latest(learners: Integers, count: int) -> NDArray[np.bool_]:
+def latest(learners: Integers, count: int) -> NDArray[np.bool_]:
     """Return bool[m]: whether fewer than `count` of the same learner come later."""
     ends = np.searchsorted(learners, learners, side="right")
     kept: NDArray[np.bool_] = ends - np.arange(len(learners)) <= count

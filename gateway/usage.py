@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from core.clock import Clock
 from core.errors import UnavailableError
+from core.tasks import running
 from database.queries import operations as queries
 from database.session import Database
 
@@ -120,13 +120,10 @@ class Usage:
                 except Exception:  # noqa: BLE001 - the next batch may be written.
                     _LOG.exception("the usage of operations could not be written")
 
-        task = asyncio.create_task(forever())
         try:
-            yield
+            async with running(forever()):
+                yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
             await self.flush(database)
 
 

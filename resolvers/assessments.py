@@ -9,8 +9,8 @@ from database.queries import assessments as queries
 from database.queries.assessments import AssessmentRow, QuestionRow
 from database.queries.revisions import ModuleRow
 from resolvers.authors import viewpoint
+from resolvers.batches import aligned, grouped
 from resolvers.context import Context
-from resolvers.revisions import grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,11 @@ async def explanation(context: Context, questions: Sequence[QuestionRow]) -> lis
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[AssessmentRow | None]:
     """Return the assessment of each key if the caller may see it, or None."""
-    rows = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
-    found = {row.id: row for row in rows}
-    return [found.get(key) for key in keys]
+    return aligned(await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context)), keys)
 
 
 async def questions_by_ids(context: Context, keys: Sequence[int]) -> list[QuestionRow | None]:
     """Return the question of each key if the caller was asked it or wrote it, or None."""
-    rows = await context.reader.fetch(queries.VISIBLE_QUESTIONS_BY_IDS, ids=list(keys), **viewpoint(context))
-    found = {row.id: row for row in rows}
-    return [found.get(key) for key in keys]
+    return aligned(
+        await context.reader.fetch(queries.VISIBLE_QUESTIONS_BY_IDS, ids=list(keys), **viewpoint(context)), keys
+    )

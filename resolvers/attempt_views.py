@@ -17,10 +17,10 @@ from database.queries.courses import CourseRow
 from database.queries.enrollments import EnrollmentRow
 from database.tables.attempts import AttemptStatus
 from resolvers import enrollments
+from resolvers.batches import grouped
 from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
-from resolvers.revisions import grouped
 
 _SCOPE = "attemptsToGrade"
 
@@ -38,16 +38,14 @@ class AttemptAnswer:
     feedback: str | None
 
 
-async def viewer_attempts(context: Context, assessments: Sequence[Any]) -> list[list[AttemptRow]]:
+async def viewer_attempts(context: Context, assessments: Sequence[Any]) -> Sequence[Sequence[AttemptRow]]:
     """Return the caller's latest attempts at each assessment, whichever revision they were started in."""
-    groups: dict[int, list[AttemptRow]] = {row.id: [] for row in assessments}
-    if context.identity is not None:
-        found = await context.reader.fetch(
-            queries.IN_ASSESSMENTS, ids=list(groups), learner_id=context.identity.learner_id
-        )
-        for row in found:
-            groups[row.asked_id].append(row)
-    return [groups[row.id] for row in assessments]
+    if context.identity is None:
+        return [[] for _ in assessments]
+    keys = [row.id for row in assessments]
+    learner_id = context.identity.learner_id
+    found = await context.reader.fetch(queries.IN_ASSESSMENTS, ids=list(set(keys)), learner_id=learner_id)
+    return grouped(found, "asked_id", keys)
 
 
 async def assessment(context: Context, attempts: Sequence[AttemptRow]) -> list[AssessmentRow]:

@@ -19,6 +19,7 @@ from database.queries.lessons import LessonRow
 from database.queries.revisions import RevisionRow
 from database.tables.enrollments import EnrollmentStatus
 from resolvers.accounts import Viewer
+from resolvers.batches import grouped
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.enrollments import EnrollmentPayload, by_ids
@@ -82,10 +83,9 @@ async def continue_learning(
     limit = _DEFAULT if first is None else first
     if not 0 <= limit <= _MOST:
         raise InvalidArgumentError(f"`first` must be from 0 to {_MOST}.")
-    groups: dict[int, list[EnrollmentRow]] = {viewer.learner_id: [] for viewer in viewers}
-    for row in await context.reader.fetch(queries.CONTINUING, learner_ids=list(groups), limit=limit):
-        groups[row.learner_id].append(row)
-    return [groups[viewer.learner_id] for viewer in viewers]
+    keys = [viewer.learner_id for viewer in viewers]
+    rows = await context.reader.fetch(queries.CONTINUING, learner_ids=list(set(keys)), limit=limit)
+    return grouped(rows, "learner_id", keys)
 
 
 async def revision(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[RevisionRow | None]:

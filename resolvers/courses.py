@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import decode_key
@@ -18,14 +18,12 @@ from database.queries.courses import (
     RankedCourseRow,
 )
 from database.queries.topics import CourseTopicRow
-from database.rows import Row
 from database.tables.courses import CourseLevel
 from resolvers.authors import viewpoint
+from resolvers.batches import aligned, grouped
 from resolvers.context import Context
 from resolvers.course_searches import Reading, digest, read
 from resolvers.pages import Count, Page, Window, page, window
-
-KeyedT = TypeVar("KeyedT", bound=Row)
 
 _LONGEST_QUERY = 200
 _MOST_FILTER_VALUES = 100
@@ -231,14 +229,13 @@ async def matching_ids(context: Context, asked: CourseFilter) -> frozenset[int]:
 async def by_ids(context: Context, keys: Sequence[int]) -> list[CourseRow | None]:
     """Return the course of each key if the caller may see it, or None."""
     found = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
-    rows = {row.id: row for row in found}
-    return [rows.get(key) for key in keys]
+    return aligned(found, keys)
 
 
 async def topics(context: Context, courses: Sequence[CourseRow]) -> list[list[CourseTopicRow]]:
     """Return the topics of each course, most important first."""
     rows = await context.reader.fetch(topic_queries.OF_COURSES, ids=_keys(courses))
-    return _grouped(rows, courses)
+    return grouped(rows, "course_id", [row.id for row in courses])
 
 
 async def skills(context: Context, courses: Sequence[CourseRow]) -> list[list[str]]:
@@ -251,7 +248,7 @@ async def skills(context: Context, courses: Sequence[CourseRow]) -> list[list[st
 async def prerequisites(context: Context, courses: Sequence[CourseRow]) -> list[list[queries.PrerequisiteRow]]:
     """Return the published courses that each course builds upon, by title."""
     rows = await context.reader.fetch(queries.PREREQUISITES, ids=_keys(courses))
-    return _grouped(rows, courses)
+    return grouped(rows, "course_id", [row.id for row in courses])
 
 
 async def instructors(
@@ -273,7 +270,7 @@ async def instructors(
             key=lambda row: (row.position, row.id),
             count=Count(_count_instructors, course.id),
         )
-        for course, taught in zip(courses, _grouped(rows, courses), strict=True)
+        for course, taught in zip(courses, grouped(rows, "course_id", [row.id for row in courses]), strict=True)
     ]
 
 
@@ -285,17 +282,8 @@ async def _count_instructors(context: Context, keys: Sequence[int]) -> list[int]
 
 async def instructors_by_ids(context: Context, keys: Sequence[int]) -> list[InstructorRow | None]:
     """Return the instructor of each key, or None."""
-    rows = {row.id: row for row in await context.reader.fetch(queries.INSTRUCTORS_BY_IDS, ids=list(keys))}
-    return [rows.get(key) for key in keys]
+    return aligned(await context.reader.fetch(queries.INSTRUCTORS_BY_IDS, ids=list(keys)), keys)
 
 
 def _keys(courses: Sequence[CourseRow]) -> list[int]:
     return list({course.id for course in courses})
-
-
-def _grouped(rows: Sequence[KeyedT], courses: Sequence[CourseRow]) -> list[list[KeyedT]]:
-    """Return the rows of each course, in the order of the statement."""
-    groups: dict[Hashable, list[KeyedT]] = {course.id: [] for course in courses}
-    for row in rows:
-        groups[row["course_id"]].append(row)
-    return [groups[course.id] for course in courses]

@@ -17,6 +17,7 @@ from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
 from database.tables.events import EventKind
 from resolvers.accounts import Viewer
+from resolvers.batches import aligned, grouped
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
@@ -135,22 +136,20 @@ async def enrollments(
     statuses = _TAKEN if status is None else (status,)
     scope = f"{_SCOPE}:{','.join(statuses)}"
     asked = window(scope=scope, kinds=(int, int), first=first, after=after)
-    keys = list({viewer.learner_id for viewer in viewers})
-    values: dict[str, Any] = {"learner_ids": keys, "statuses": list(statuses), "limit": asked.limit + 1}
+    keys = [viewer.learner_id for viewer in viewers]
+    values: dict[str, Any] = {"learner_ids": list(set(keys)), "statuses": list(statuses), "limit": asked.limit + 1}
     if asked.after is not None:
         values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
-    groups: dict[int, list[EnrollmentRow]] = {key: [] for key in keys}
-    for row in await context.reader.fetch(queries.page(after=asked.after is not None), **values):
-        groups[row.learner_id].append(row)
+    rows = await context.reader.fetch(queries.page(after=asked.after is not None), **values)
     return [
         page(
-            groups[viewer.learner_id],
+            found,
             asked,
             scope=scope,
             key=lambda row: (microseconds(row.enrolled_at), row.id),
-            count=Count(_count, (viewer.learner_id, statuses)),
+            count=Count(_count, (key, statuses)),
         )
-        for viewer in viewers
+        for key, found in zip(keys, grouped(rows, "learner_id", keys), strict=True)
     ]
 
 
@@ -192,8 +191,7 @@ async def by_ids(context: Context, keys: Sequence[int]) -> list[EnrollmentRow | 
     if context.identity is None:
         return [None] * len(keys)
     found = await context.reader.fetch(queries.BY_IDS, ids=list(keys), learner_id=context.identity.learner_id)
-    rows = {row.id: row for row in found}
-    return [rows.get(key) for key in keys]
+    return aligned(found, keys)
 
 
 async def _in_courses(context: Context, learner_id: int, course_ids: Sequence[int]) -> list[EnrollmentRow | None]:

@@ -8,8 +8,8 @@ from database.queries import lessons as queries
 from database.queries.lessons import LessonContentRow, LessonRow
 from database.queries.revisions import ModuleRow
 from resolvers.authors import viewpoint
+from resolvers.batches import aligned, grouped
 from resolvers.context import Context
-from resolvers.revisions import grouped
 
 
 async def lessons(context: Context, modules: Sequence[ModuleRow]) -> list[list[LessonRow]]:
@@ -30,9 +30,7 @@ async def body(context: Context, lessons: Sequence[LessonRow]) -> list[str | Non
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[LessonRow | None]:
     """Return the lesson of each key if the caller may see it, or None."""
-    rows = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
-    found = {row.id: row for row in rows}
-    return [found.get(key) for key in keys]
+    return aligned(await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context)), keys)
 
 
 async def _contents(context: Context, lessons: Sequence[LessonRow]) -> list[LessonContentRow | None]:

@@ -14,6 +14,7 @@ from database.tables.courses import CourseLevel
 from database.tables.events import EventKind
 from database.tables.preferences import LearningGoal
 from resolvers.accounts import Viewer
+from resolvers.batches import grouped
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.payloads import Payload
@@ -89,10 +90,9 @@ async def learning_preferences(context: Context, viewers: Sequence[Viewer]) -> l
 
 async def topics(context: Context, preferences: Sequence[LearningPreferencesRow]) -> list[list[PreferredTopicRow]]:
     """Return the topics of each learner's preferences, most wanted first."""
-    groups: dict[int, list[PreferredTopicRow]] = {row.learner_id: [] for row in preferences}
-    for row in await context.reader.fetch(queries.TOPICS_OF_LEARNERS, learner_ids=list(groups)):
-        groups[row.learner_id].append(row)
-    return [groups[row.learner_id] for row in preferences]
+    keys = [row.learner_id for row in preferences]
+    rows = await context.reader.fetch(queries.TOPICS_OF_LEARNERS, learner_ids=list(set(keys)))
+    return grouped(rows, "learner_id", keys)
 
 
 async def _save(act: Act, learner_id: int, checked: _Checked) -> None:

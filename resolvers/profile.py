@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from core.errors import CommandError, UnauthenticatedError, UserErrorCode
-from database.queries import accounts as account_queries, personal_data, revocations as revocation_queries
+from database.queries import accounts as account_queries, personal_data
 from database.queries.accounts import StandingAccount
 from resolvers.accounts import Viewer, by_ids, display_name_place, email_place
 from resolvers.commands import Act, caller, transact
@@ -17,7 +17,7 @@ from resolvers.context import Context
 from resolvers.payloads import Payload
 from resolvers.sessions import clean_display_name
 from resolvers.throttling import attempted, refuse_wrong_password
-from resolvers.users import refuse_last_administrator
+from resolvers.users import end_sessions, refuse_last_administrator
 from security.audit import Subject
 from security.emails import Email, parse_email
 from security.passwords import refuse_weak
@@ -104,7 +104,7 @@ async def change_password(context: Context, input: ChangePassword) -> ViewerPayl
     async with transact(context, "change_password", Subject("Account", mine.id)) as act:
         _refuse_changed(await _lock(act, mine.id), known)
         await account_queries.set_password_hash(act.connection, mine.id, new_hash)
-        await _end_sessions(context, act, mine.id, but=session_id)
+        await end_sessions(context, act, mine.id, but=session_id)
     return ViewerPayload(viewer=mine)
 
 
@@ -136,7 +136,7 @@ async def delete_my_account(
         account = await _lock(act, mine.id)
         _refuse_changed(account, known)
         await refuse_last_administrator(act, mine.id)
-        await _end_sessions(context, act, mine.id)
+        await end_sessions(context, act, mine.id)
         # Of the row, and not of the token: an imported learner may have been claimed since it was issued.
         await personal_data.erase(act.connection, account_id=mine.id, learner_id=account.learner_id, now=act.now)
     context.identity = None
@@ -168,11 +168,6 @@ async def _verify(context: Context, mine: Viewer, password: str, path: tuple[str
     await refuse_wrong_password(context, email, mine.id, password_hash=row.password_hash, given=password, field=path)
     verified: str = row.password_hash
     return verified
-
-
-async def _end_sessions(context: Context, act: Act, account_id: int, **kept: Any) -> None:
-    for session_id in await revocation_queries.end_sessions(act.connection, account_id, act.now, **kept):
-        context.services.tokens.revocations.add(session_id, None, act.now)
 
 
 def _refuse_changed(account: StandingAccount, known: str) -> None:

@@ -6,19 +6,19 @@ import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from core.errors import CommandError, InvalidArgumentError, UserErrorCode
+from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
 from database.queries import courses as course_queries, events as event_queries, reviews as queries
 from database.queries.courses import CourseRow
 from database.queries.reviews import ReviewRow, StoredReview
 from database.tables.events import EventKind
 from resolvers.authors import viewpoint
+from resolvers.batches import aligned, grouped
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
-from resolvers.pages import Count, Page, page, window
+from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
 from security.audit import Subject
 from security.policies import may_see_all_courses
@@ -27,8 +27,6 @@ LONGEST_TEXT = 5000
 LONGEST_REASON = 500
 _LOWEST, _HIGHEST = 1, 5
 _SCOPE = "reviews"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +92,20 @@ async def reviews(
         InvalidArgumentError: the cursor is of another list, or the page is too large.
     """
     asked = window(scope=_SCOPE, kinds=(int, int), first=first, after=after)
-    groups: dict[int, list[ReviewRow]] = {row.id: [] for row in courses}
-    values: dict[str, Any] = {"course_ids": list(groups), "limit": asked.limit + 1}
+    keys = [row.id for row in courses]
+    values: dict[str, Any] = {"course_ids": list(set(keys)), "limit": asked.limit + 1}
     if asked.after is not None:
-        values["after_at"], values["after_id"] = _moment(asked.after[0]), asked.after[1]
-    for review in await context.reader.fetch(queries.page(after=asked.after is not None), **values):
-        groups[review.course_id].append(review)
+        values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
+    rows = await context.reader.fetch(queries.page(after=asked.after is not None), **values)
     return [
         page(
-            groups[row.id],
+            found,
             asked,
             scope=_SCOPE,
-            key=lambda review: ((review.created_at - _EPOCH) // _MICROSECOND, review.id),
-            count=Count(_count, row.id),
+            key=lambda review: (microseconds(review.created_at), review.id),
+            count=Count(_count, key),
         )
-        for row in courses
+        for key, found in zip(keys, grouped(rows, "course_id", keys), strict=True)
     ]
 
 
@@ -138,14 +135,12 @@ async def is_viewers(context: Context, reviews: Sequence[ReviewRow]) -> list[boo
 async def by_ids(context: Context, keys: Sequence[int]) -> list[ReviewRow | None]:
     """Return the review of each key; a hidden one only to its author and to moderators, as courses allow."""
     visible = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
-    rows = {row.id: row for row in visible}
     identity = context.identity
     everything = may_see_all_courses(identity)
     learner_id = None if identity is None else identity.learner_id
-    found = [rows.get(key) for key in keys]
     return [
         row if row is not None and (row.hidden_at is None or everything or row.learner_id == learner_id) else None
-        for row in found
+        for row in aligned(visible, keys)
     ]
 
 
@@ -304,10 +299,3 @@ def _no_course() -> CommandError:
 
 def _no_review() -> CommandError:
     return CommandError(UserErrorCode.NOT_FOUND, "There is no such review.", ("input", "reviewId"))
-
-
-def _moment(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + microseconds * _MICROSECOND
-    except OverflowError as error:
-        raise InvalidArgumentError("The cursor does not belong to this list and order.") from error

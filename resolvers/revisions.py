@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from database.queries import courses as course_queries, revisions as queries, topics as topic_queries
 from database.queries.courses import CourseRow
 from database.queries.revisions import ModuleRow, RevisionRow
 from database.queries.topics import TopicRow
-from database.rows import Row
 from resolvers.authors import viewpoint
+from resolvers.batches import aligned, grouped
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
-
-RowT = TypeVar("RowT", bound=Row)
 
 _SCOPE = "revisions"
 
@@ -88,21 +86,11 @@ async def prerequisites(context: Context, revisions: Sequence[RevisionRow]) -> l
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[RevisionRow | None]:
     """Return the revision of each key if the caller may see it, or None."""
-    rows = await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context))
-    found = {row.id: row for row in rows}
-    return [found.get(key) for key in keys]
+    return aligned(await context.reader.fetch(queries.VISIBLE_BY_IDS, ids=list(keys), **viewpoint(context)), keys)
 
 
 async def modules_by_ids(context: Context, keys: Sequence[int]) -> list[ModuleRow | None]:
     """Return the module of each key if the caller may see it, or None."""
-    rows = await context.reader.fetch(queries.VISIBLE_MODULES_BY_IDS, ids=list(keys), **viewpoint(context))
-    found = {row.id: row for row in rows}
-    return [found.get(key) for key in keys]
-
-
-def grouped(rows: Sequence[RowT], column: str, keys: Sequence[int]) -> list[list[RowT]]:
-    """Return the rows of each key of `column`, in the order that they were fetched in."""
-    groups: dict[int, list[RowT]] = {key: [] for key in keys}
-    for row in rows:
-        groups[row[column]].append(row)
-    return [groups[key] for key in keys]
+    return aligned(
+        await context.reader.fetch(queries.VISIBLE_MODULES_BY_IDS, ids=list(keys), **viewpoint(context)), keys
+    )

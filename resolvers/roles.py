@@ -58,8 +58,17 @@ async def change_role(
 async def _refuse_needed(connection: AsyncConnection, account_id: int, role: Role, before: frozenset[str]) -> None:
     if role is Role.LEARNER:
         raise CommandError(UserErrorCode.INVALID, "Everybody is a learner; that role cannot be revoked.")
-    needed = role is Role.ADMINISTRATOR and role.value in before
-    if needed and not await queries.has_other_administrator(connection, account_id):
+    if role is Role.ADMINISTRATOR and role.value in before:
+        await refuse_nobody_left(connection, account_id)
+
+
+async def refuse_nobody_left(connection: AsyncConnection, account_id: int) -> None:
+    """Refuse what takes an administrator away when there is no other; ask after `lock_roles`.
+
+    Raises:
+        CommandError: LAST_ADMINISTRATOR.
+    """
+    if not await queries.has_other_administrator(connection, account_id):
         raise CommandError(
             UserErrorCode.LAST_ADMINISTRATOR, "This is the last administrator; make somebody else one first."
         )

@@ -9,6 +9,7 @@ from typing import Any
 from core.ids import decode_key
 from database.queries import topics as queries
 from database.queries.topics import TopicRow
+from resolvers.batches import aligned
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
 
@@ -95,5 +96,4 @@ async def parent(context: Context, topics: Sequence[TopicRow]) -> list[TopicRow 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[TopicRow | None]:
     """Return the topic of each key, or None."""
-    rows = {row.id: row for row in await context.reader.fetch(queries.BY_IDS, ids=list(keys))}
-    return [rows.get(key) for key in keys]
+    return aligned(await context.reader.fetch(queries.BY_IDS, ids=list(keys)), keys)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
@@ -18,7 +19,8 @@ from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, page, window
 from resolvers.payloads import Payload
-from resolvers.roles import replace_roles
+from resolvers.roles import refuse_nobody_left, replace_roles
+from resolvers.texts import required
 from security.audit import Subject
 from security.emails import parse_email
 from security.policies import has_role
@@ -150,13 +152,12 @@ async def suspend_user(context: Context, input: SuspendUser) -> UserPayload:  # 
         CommandError: NOT_FOUND, REQUIRED, TOO_LONG, INVALID, FORBIDDEN, INVALID_STATE or LAST_ADMINISTRATOR.
     """
     account_id = _key(input.user_id)
-    reason = _reason(input.reason)
+    reason = required(input.reason, LONGEST_REASON, ("input", "reason"))
     async with _governing(context, "suspend_user", account_id) as act:
         await _refuse_state(act, account_id, suspended=True)
         await refuse_last_administrator(act, account_id)
         await account_queries.set_suspension(act.connection, account_id, act.now, reason)
-        for session_id in await revocation_queries.end_sessions(act.connection, account_id, act.now):
-            context.services.tokens.revocations.add(session_id, None, act.now)
+        await end_sessions(context, act, account_id)
     return UserPayload(user=await _told(context, account_id))
 
 
@@ -179,12 +180,14 @@ async def refuse_last_administrator(act: Act, account_id: int) -> None:
     Raises:
         CommandError: LAST_ADMINISTRATOR.
     """
-    if await account_queries.administers(
-        act.connection, account_id
-    ) and not await account_queries.has_other_administrator(act.connection, account_id):
-        raise CommandError(
-            UserErrorCode.LAST_ADMINISTRATOR, "This is the last administrator; make somebody else one first."
-        )
+    if await account_queries.administers(act.connection, account_id):
+        await refuse_nobody_left(act.connection, account_id)
+
+
+async def end_sessions(context: Context, act: Act, account_id: int, *, but: UUID | None = None) -> None:
+    """End the sessions of an account, all but one if it is named, and revoke their access tokens."""
+    for session_id in await revocation_queries.end_sessions(act.connection, account_id, act.now, but=but):
+        context.services.tokens.revocations.add(session_id, None, act.now)
 
 
 async def revoke_tokens(context: Context, act: Act, account_id: int) -> None:
@@ -257,15 +260,3 @@ def _key(user_id: str) -> int:
 
 def _not_found() -> CommandError:
     return CommandError(UserErrorCode.NOT_FOUND, "There is no such account.", ("input", "userId"))
-
-
-def _reason(text: str) -> str:
-    reason = text.strip()
-    path = ("input", "reason")
-    if not reason:
-        raise CommandError(UserErrorCode.REQUIRED, "A reason is needed.", path)
-    if len(reason) > LONGEST_REASON:
-        raise CommandError(UserErrorCode.TOO_LONG, f"A reason has at most {LONGEST_REASON} characters.", path)
-    if "\0" in reason:
-        raise CommandError(UserErrorCode.INVALID, "A reason must not hold NUL.", path)
-    return reason

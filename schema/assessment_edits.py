@@ -10,8 +10,8 @@ from database.tables.assessments import QuestionKind
 from execution.fields import column
 from resolvers import assessment_edits
 from schema.assessments import Assessment
-from schema.content_edits import MODULE, NEXT, target
-from schema.course_edits import COURSE, VERSION
+from schema.content_edits import MODULE, NEXT
+from schema.course_edits import CourseEditInput
 from schema.courses import Course
 from schema.errors import UserError, user_errors
 from schema.inputs import given
@@ -142,11 +142,9 @@ def _choices(kind: QuestionKind, part: str, question: ChoiceQuestionInput) -> as
 
 
 @strawberry.input(description="The whole assessment of a module, in place of the one that it has.")
-class PutAssessmentInput:
+class PutAssessmentInput(CourseEditInput):
     """Input of `putAssessment`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
     title: str = strawberry.field(description="1 to 200 characters.")
     passing_share: float = strawberry.field(description="Share of the points that passes, from 0 to 1.")
@@ -161,7 +159,7 @@ class PutAssessmentInput:
     def to_criteria(self) -> assessment_edits.PutAssessment:
         """Return the resolver's form."""
         return assessment_edits.PutAssessment(
-            target=target(self),
+            target=self.target,
             module_id=self.module_id,
             title=self.title,
             passing_share=self.passing_share,
@@ -172,13 +170,11 @@ class PutAssessmentInput:
 
 
 @strawberry.input(description="A module whose assessment is removed.")
-class RemoveAssessmentInput:
+class RemoveAssessmentInput(CourseEditInput):
     """Input of `removeAssessment`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
 
     def to_criteria(self) -> assessment_edits.RemoveAssessment:
         """Return the resolver's form."""
-        return assessment_edits.RemoveAssessment(target(self), self.module_id)
+        return assessment_edits.RemoveAssessment(self.target, self.module_id)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import strawberry
 
 from database.tables.revisions import LessonKind
 from execution.fields import column
 from resolvers import lesson_edits, module_edits
-from resolvers.editing import CourseVersion
-from schema.course_edits import COURSE, VERSION
+from schema.course_edits import CourseEditInput
 from schema.courses import Course
 from schema.errors import UserError, user_errors
 from schema.inputs import given
@@ -42,64 +39,51 @@ class LessonPayload:
     user_errors: list[UserError] = user_errors()
 
 
-def target(source: Any) -> CourseVersion:
-    """Return the course and the version that an input names."""
-    return CourseVersion(source.course_id, source.version)
-
-
 @strawberry.input(description="A module to add.")
-class AddModuleInput:
+class AddModuleInput(CourseEditInput):
     """Input of `addModule`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     title: str = strawberry.field(description="1 to 200 characters.")
     position: int | None = strawberry.field(default=strawberry.UNSET, description=_PLACE)
 
     def to_criteria(self) -> module_edits.AddModule:
         """Return the resolver's form."""
-        return module_edits.AddModule(target(self), self.title, given(self.position))
+        return module_edits.AddModule(self.target, self.title, given(self.position))
 
 
 @strawberry.input(description="A module to rename.")
-class UpdateModuleInput:
+class UpdateModuleInput(CourseEditInput):
     """Input of `updateModule`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
     title: str = strawberry.field(description="1 to 200 characters.")
 
     def to_criteria(self) -> module_edits.UpdateModule:
         """Return the resolver's form."""
-        return module_edits.UpdateModule(target(self), self.module_id, self.title)
+        return module_edits.UpdateModule(self.target, self.module_id, self.title)
 
 
 @strawberry.input(description="A module to put in another place.")
-class MoveModuleInput:
+class MoveModuleInput(CourseEditInput):
     """Input of `moveModule`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
     position: int = strawberry.field(description="Its new place, from 0.")
 
     def to_criteria(self) -> module_edits.MoveModule:
         """Return the resolver's form."""
-        return module_edits.MoveModule(target(self), self.module_id, self.position)
+        return module_edits.MoveModule(self.target, self.module_id, self.position)
 
 
 @strawberry.input(description="A module to remove, with its lessons and its assessment.")
-class RemoveModuleInput:
+class RemoveModuleInput(CourseEditInput):
     """Input of `removeModule`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
 
     def to_criteria(self) -> module_edits.RemoveModule:
         """Return the resolver's form."""
-        return module_edits.RemoveModule(target(self), self.module_id)
+        return module_edits.RemoveModule(self.target, self.module_id)
 
 
 @strawberry.input(description="A lesson to watch.")
@@ -160,57 +144,49 @@ class LessonInput:
 
 
 @strawberry.input(description="A lesson to add.")
-class AddLessonInput:
+class AddLessonInput(CourseEditInput):
     """Input of `addLesson`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     module_id: strawberry.ID = strawberry.field(description=MODULE)
     lesson: LessonInput = strawberry.field(description="What it says.")
     position: int | None = strawberry.field(default=strawberry.UNSET, description=_PLACE)
 
     def to_criteria(self) -> lesson_edits.AddLesson:
         """Return the resolver's form."""
-        return lesson_edits.AddLesson(target(self), self.module_id, self.lesson.to_criteria(), given(self.position))
+        return lesson_edits.AddLesson(self.target, self.module_id, self.lesson.to_criteria(), given(self.position))
 
 
 @strawberry.input(description="A lesson to write anew: all that it said before is replaced.")
-class UpdateLessonInput:
+class UpdateLessonInput(CourseEditInput):
     """Input of `updateLesson`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     lesson_id: strawberry.ID = strawberry.field(description=_LESSON)
     lesson: LessonInput = strawberry.field(description="What it says.")
 
     def to_criteria(self) -> lesson_edits.UpdateLesson:
         """Return the resolver's form."""
-        return lesson_edits.UpdateLesson(target(self), self.lesson_id, self.lesson.to_criteria())
+        return lesson_edits.UpdateLesson(self.target, self.lesson_id, self.lesson.to_criteria())
 
 
 @strawberry.input(description="A lesson to put in another place.")
-class MoveLessonInput:
+class MoveLessonInput(CourseEditInput):
     """Input of `moveLesson`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     lesson_id: strawberry.ID = strawberry.field(description=_LESSON)
     module_id: strawberry.ID = strawberry.field(description="The module that it is put in.")
     position: int | None = strawberry.field(default=strawberry.UNSET, description=_PLACE)
 
     def to_criteria(self) -> lesson_edits.MoveLesson:
         """Return the resolver's form."""
-        return lesson_edits.MoveLesson(target(self), self.lesson_id, self.module_id, given(self.position))
+        return lesson_edits.MoveLesson(self.target, self.lesson_id, self.module_id, given(self.position))
 
 
 @strawberry.input(description="A lesson to remove.")
-class RemoveLessonInput:
+class RemoveLessonInput(CourseEditInput):
     """Input of `removeLesson`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     lesson_id: strawberry.ID = strawberry.field(description=_LESSON)
 
     def to_criteria(self) -> lesson_edits.RemoveLesson:
         """Return the resolver's form."""
-        return lesson_edits.RemoveLesson(target(self), self.lesson_id)
+        return lesson_edits.RemoveLesson(self.target, self.lesson_id)

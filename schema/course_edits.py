@@ -15,8 +15,7 @@ from schema.inputs import given
 from schema.levels import CourseLevel
 from schema.policies import ANYONE
 
-VERSION = "`Course.version` as it was read; CONFLICT when somebody else has changed the course since."
-COURSE = "A course of the caller's own."
+_VERSION = "`Course.version` as it was read; CONFLICT when somebody else has changed the course since."
 
 
 @strawberry.type(description="The answer of a mutation that changes a course.")
@@ -62,12 +61,23 @@ class CreateCourseInput:
         return course_edits.CreateCourse(values=_values(self), slug=given(self.slug))
 
 
+@strawberry.input
+class CourseEditInput:
+    """What the input of every edit begins with."""
+
+    course_id: strawberry.ID = strawberry.field(description="A course of the caller's own.")
+    version: int = strawberry.field(description=_VERSION)
+
+    @property
+    def target(self) -> CourseVersion:
+        """The course, and what the caller has seen of it."""
+        return CourseVersion(self.course_id, self.version)
+
+
 @strawberry.input(description="Changes of a course: what is left out stays, and null clears what may be empty.")
-class UpdateCourseInput:
+class UpdateCourseInput(CourseEditInput):
     """Input of `updateCourse`."""
 
-    course_id: strawberry.ID = strawberry.field(description=COURSE)
-    version: int = strawberry.field(description=VERSION)
     title: str | None = strawberry.field(default=strawberry.UNSET, description="1 to 200 characters.")
     level: CourseLevel | None = strawberry.field(
         default=strawberry.UNSET, description="How much it expects of its learners."
@@ -96,7 +106,7 @@ class UpdateCourseInput:
 
     def to_criteria(self) -> course_edits.UpdateCourse:
         """Return the resolver's form."""
-        return course_edits.UpdateCourse(CourseVersion(self.course_id, self.version), _values(self))
+        return course_edits.UpdateCourse(self.target, _values(self))
 
 
 @strawberry.input(description="A course, and what the caller has seen of it.")
@@ -104,7 +114,7 @@ class CourseVersionInput:
     """Input of mutations that move a course on."""
 
     course_id: strawberry.ID = strawberry.field(description="The course.")
-    version: int = strawberry.field(description=VERSION)
+    version: int = strawberry.field(description=_VERSION)
 
     def to_criteria(self) -> CourseVersion:
         """Return the resolver's form."""
@@ -116,7 +126,7 @@ class ReturnCourseToDraftInput:
     """Input of `returnCourseToDraft`."""
 
     course_id: strawberry.ID = strawberry.field(description="The course.")
-    version: int = strawberry.field(description=VERSION)
+    version: int = strawberry.field(description=_VERSION)
     reason: str = strawberry.field(description="What its authors should do; at most 2,000 characters.")
 
     def to_criteria(self) -> publishing.ReturnCourse:

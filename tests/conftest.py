@@ -17,7 +17,7 @@ from core.clock import ManualClock
 from database.migrate import migrate
 from database.session import Database, open_database
 
-pytest_plugins = ["tests.small_catalog", "tests.small_accounts", "tests.small_learning"]
+pytest_plugins = ["tests.small_catalog", "tests.small_accounts", "tests.small_learning", "tests.small_authors"]
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TEMPLATE = "waymark_template"

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from uuid import uuid4
 
 import uvicorn
 
 from app.asgi import build_app
 from app.server import claim_port, services
 from app.wiring import Platform
-from core.clock import Clock
+from core.clock import Clock, ManualClock
 from core.settings import GatewaySettings, OperationsMode, Recommendations, SecuritySettings, Settings
 from database.session import Database, open_database
 from serving.recommender import Recommender
+from tests.conftest import NOW, TEMPLATE, administer, database_named
+from tests.small_catalog import write_catalog
+from tests.small_content import write_content
 
 Wrap = Callable[[Database], Database]
 
@@ -78,3 +82,21 @@ def live_server(
         server.should_exit = True
         thread.join(timeout=30)
         listener.close()
+
+
+@contextmanager
+def live_catalog(postgres_url: str, data_dir: Path) -> Iterator[str]:
+    """Serve the small catalog with its content, in a database of its own, at noon on 2026-03-01; yield the URL."""
+    name = f"test_{uuid4().hex}"
+    url = database_named(postgres_url, name)
+
+    async def prepare() -> None:
+        await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        async with open_database(url) as database:
+            await write_catalog(database, NOW)
+            await write_content(database, NOW)
+
+    asyncio.run(prepare())
+    with live_server(open_settings(data_dir), url, ManualClock(NOW)) as served:
+        yield served
+    asyncio.run(administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))

@@ -13,7 +13,6 @@ from sqlalchemy import (
     DateTime,
     any_,
     bindparam,
-    column,
     func,
     literal_column,
     select,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 
 from database.queries.topics import CountRow
 from database.rows import Row
-from database.statements import Statement
+from database.statements import Statement, parents
 from database.tables.assessments import assessments, questions
 from database.tables.attempts import AttemptStatus, attempt_answers, attempts
 from database.tables.enrollments import enrollments
@@ -100,15 +99,6 @@ _LEARNER_ID = bindparam("learner_id", type_=BigInteger)
 _SUBMITTED: ColumnElement[str] = literal_column(f"'{AttemptStatus.SUBMITTED}'")
 
 
-def _of_parents(name: str) -> Any:
-    """Return the keys of the parents of one level, as the table `parent`."""
-    return (
-        func.unnest(bindparam(name, type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger))
-        .render_derived("parent")
-    )
-
-
 BY_IDS = Statement(
     select(*_COLUMNS)
     .join_from(attempts, enrollments)
@@ -146,7 +136,7 @@ TO_GRADE_COUNTS = Statement(
 
 
 def _in_assessments() -> Statement[AssessmentAttemptRow]:
-    parent = _of_parents("ids")
+    parent = parents("ids")
     asked = assessments.alias("asked")
     revision = course_revisions.alias("revision")
     part = (
@@ -179,7 +169,7 @@ def to_grade(*, after: bool) -> Statement[AttemptRow]:
 
     Parameters are `course_ids`, `limit`, and `after_at` and `after_id` if asked.
     """
-    parent = _of_parents("course_ids")
+    parent = parents("course_ids")
     place = tuple_(attempts.c.submitted_at, attempts.c.id)
     part = (
         select(*_COLUMNS)

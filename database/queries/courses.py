@@ -16,7 +16,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
-    column,
     func,
     literal_column,
     select,
@@ -27,7 +26,7 @@ from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, Cou
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
 from database.rows import Row
-from database.statements import Statement
+from database.statements import Statement, parents
 from database.tables.courses import (
     course_instructors,
     course_prerequisites,
@@ -173,11 +172,7 @@ INSTRUCTOR_COUNTS = Statement(
 @lru_cache(maxsize=2)
 def instructors_page(*, after: bool) -> Statement[CourseInstructorRow]:
     """Return the statement of one page of instructors for each of `ids`: `limit`, and `after_*` if asked."""
-    parent = (
-        func.unnest(bindparam("ids", type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger), name="parent")
-        .render_derived()
-    )
+    parent = parents("ids")
     place = tuple_(course_instructors.c.position, instructors.c.id)
     part = (
         select(

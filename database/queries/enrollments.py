@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
-    column,
     func,
     literal_column,
     select,
@@ -28,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.queries.topics import CountRow
 from database.rows import Row
-from database.statements import Statement
+from database.statements import Statement, parents
 from database.tables.attempts import attempts
 from database.tables.courses import course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
@@ -108,11 +107,7 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
 
     Parameters are `learner_ids`, `statuses`, `limit`, and `after_at` and `after_id` if asked.
     """
-    parent = (
-        func.unnest(bindparam("learner_ids", type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger), name="parent")
-        .render_derived()
-    )
+    parent = parents("learner_ids")
     place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
     part = (
         select(*_COLUMNS)
@@ -138,11 +133,7 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
 
 
 def _continuing() -> Statement[EnrollmentRow]:
-    parent = (
-        func.unnest(bindparam("learner_ids", type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger))
-        .render_derived("parent")
-    )
+    parent = parents("learner_ids")
     moments = [
         select(func.max(moment)).where(table.c.enrollment_id == enrollments.c.id).scalar_subquery()
         for table, moment in ((lesson_progress, lesson_progress.c.position_at), (attempts, attempts.c.started_at))

@@ -12,10 +12,8 @@ from sqlalchemy import (
     DateTime,
     any_,
     bindparam,
-    column,
     delete,
     exists,
-    func,
     literal_column,
     select,
     tuple_,
@@ -27,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from database.queries.courses import CourseCountRow
 from database.queries.visibility import course_is_visible
 from database.rows import Row
-from database.statements import Statement
+from database.statements import Statement, parents
 from database.tables.courses import CourseStatus, course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
 from database.tables.reviews import reviews
@@ -100,11 +98,7 @@ def page(*, after: bool) -> Statement[ReviewRow]:
 
     Parameters are `course_ids`, `limit`, and `after_at` and `after_id` if asked.
     """
-    parent = (
-        func.unnest(bindparam("course_ids", type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger), name="parent")
-        .render_derived()
-    )
+    parent = parents("course_ids")
     part = (
         select(*_COLUMNS)
         .where(reviews.c.course_id == parent.c.id, reviews.c.hidden_at.is_(None))

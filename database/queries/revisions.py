@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    column,
     func,
     literal_column,
     select,
@@ -23,7 +22,7 @@ from database.queries.courses import CourseCountRow
 from database.queries.enrollments import effective_revision
 from database.queries.visibility import LEARNER_ID, is_one, revision_is_visible
 from database.rows import Row
-from database.statements import Statement
+from database.statements import Statement, parents
 from database.tables.courses import CourseStatus, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
 from database.tables.revisions import RevisionStatus, course_revisions, modules
@@ -110,11 +109,7 @@ COUNTS_OF_COURSES: Statement[CourseCountRow] = Statement(
 @lru_cache(maxsize=2)
 def page(*, after: bool) -> Statement[RevisionRow]:
     """Return the statement of one page of revisions for each course of `ids`, newest first: `limit`, `after_number`."""
-    parent = (
-        func.unnest(bindparam("ids", type_=ARRAY(BigInteger)))
-        .table_valued(column("id", BigInteger), name="parent")
-        .render_derived()
-    )
+    parent = parents("ids")
     part = (
         select(*_COLUMNS)
         .where(course_revisions.c.course_id == parent.c.id)

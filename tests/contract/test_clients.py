@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from core.clock import ManualClock
 from database.session import open_database
-from tests.conftest import NOW, TEMPLATE, administer, database_named
 from tests.contract.consumers import consumer_operations
 from tests.contract.gateways import registered
 from tests.contract.npm_tools import node, npm_folder, tool
-from tests.live_servers import live_server, open_settings
-from tests.small_catalog import write_catalog
-from tests.small_content import write_content
+from tests.live_servers import live_catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "schema" / "schema.graphql"
@@ -58,19 +52,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def address(postgres_url: str, tmp_path: Path) -> Iterator[str]:
     """The address of a server with the small catalog and content, and with an account."""
-    name = f"test_{uuid4().hex}"
-    url = database_named(postgres_url, name)
-
-    async def prepare() -> None:
-        await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        async with open_database(url) as database:
-            await write_catalog(database, NOW)
-            await write_content(database, NOW)
-
-    asyncio.run(prepare())
-    with live_server(open_settings(tmp_path), url, ManualClock(NOW)) as served:
+    with live_catalog(postgres_url, tmp_path) as served:
         yield served
-    asyncio.run(administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 SIGN_UP = """

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -18,14 +16,10 @@ from graphql import GraphQLObjectType
 from hypothesis import HealthCheck, strategies as st
 from schemathesis.graphql import nodes
 
-from core.clock import ManualClock
 from core.ids import encode_id
-from database.session import open_database
 from schema.contract import build_schema, printed
-from tests.conftest import NOW, TEMPLATE, administer, database_named
-from tests.live_servers import live_server, open_settings
+from tests.live_servers import live_catalog
 from tests.response_shapes import shape_problems
-from tests.small_catalog import write_catalog
 
 SCHEMA = build_schema()
 CONTRACT = SCHEMA._schema
@@ -49,19 +43,9 @@ schemathesis.graphql.scalar("DateTime", st.datetimes().map(lambda moment: nodes.
 
 @pytest.fixture(scope="module")
 def seeded(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server on the small catalog."""
-    name = f"test_{uuid4().hex}"
-    url = database_named(postgres_url, name)
-
-    async def prepare() -> None:
-        await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        async with open_database(url) as database:
-            await write_catalog(database, NOW)
-
-    asyncio.run(prepare())
-    with live_server(open_settings(tmp_path_factory.mktemp("served")), url, ManualClock(NOW)) as served:
+    """The URL of a server on the small catalog with its content."""
+    with live_catalog(postgres_url, tmp_path_factory.mktemp("served")) as served:
         yield served
-    asyncio.run(administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 schema = schemathesis.graphql.from_file(printed(SCHEMA))

@@ -8,10 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select
 
-from core.clock import ManualClock
 from core.errors import CommandError, UserErrorCode
 from core.ids import encode_id
 from database.queries import courses as queries
@@ -24,28 +22,13 @@ from resolvers.accounts import by_ids as viewers
 from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.course_edits import CreateCourse, UpdateCourse
-from resolvers.editing import CourseVersion
 from resolvers.lesson_edits import AddLesson, LessonContent, MoveLesson, RemoveLesson, UpdateLesson
 from resolvers.module_edits import AddModule, MoveModule, RemoveModule, UpdateModule
 from tests.small_accounts import Contexts, trail
+from tests.small_authors import target
 from tests.small_catalog import UNPUBLISHED
-from tests.small_content import teach, write_content
 
 MINIMAL: dict[str, Any] = {"title": "Völlig neu 🎓 חדש", "level": CourseLevel.BEGINNER, "language": "de"}
-
-
-@pytest_asyncio.fixture
-async def author(catalog: Database, clock: ManualClock, learner: Context) -> Context:
-    """The author of courses 1 and 2, of which 1 has content."""
-    await write_content(catalog, clock())
-    await teach(catalog, caller(learner).account_id)
-    learner.identity = replace(caller(learner), roles=frozenset({Role.INSTRUCTOR.value}))
-    return learner
-
-
-def target(course: int, version: int = 1) -> CourseVersion:
-    """Return a course and the version that the caller has seen."""
-    return CourseVersion(encode_id("Course", course), version)
 
 
 def article(title: str, body: str = "Text.") -> LessonContent:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from core.clock import ManualClock
 from core.errors import CommandError, UserErrorCode
@@ -21,24 +20,10 @@ from resolvers.assessment_edits import GivenChoice, GivenQuestion, PutAssessment
 from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.course_edits import UpdateCourse
-from resolvers.editing import CourseVersion
 from resolvers.publishing import ReturnCourse
 from tests.small_accounts import Contexts, trail
-from tests.small_content import take, teach, write_content
-
-DESCRIPTION = (
-    "You will learn how waves move through water, air and strings, and measure some of them at home with nothing "
-    "but a telephone. Every week there is one experiment and a short assessment of what it showed."
-)
-
-
-@pytest_asyncio.fixture
-async def author(catalog: Database, clock: ManualClock, learner: Context) -> Context:
-    """The author of courses 1 and 2, of which 1 is published with content and has a draft."""
-    await write_content(catalog, clock())
-    await teach(catalog, caller(learner).account_id)
-    learner.identity = replace(caller(learner), roles=frozenset({Role.INSTRUCTOR.value}))
-    return learner
+from tests.small_authors import DESCRIPTION, target
+from tests.small_content import take
 
 
 @pytest.fixture
@@ -47,11 +32,6 @@ def moderator(author: Context, strangers: Contexts) -> Context:
     context = strangers()
     context.identity = replace(caller(author), account_id=77, roles=frozenset({Role.MODERATOR.value}))
     return context
-
-
-def target(course: int, version: int) -> CourseVersion:
-    """Return a course and the version that the caller has seen."""
-    return CourseVersion(encode_id("Course", course), version)
 
 
 async def rows(context: Context, course: int = 1) -> Any:

@@ -20,34 +20,22 @@ from resolvers import course_edits, publishing
 from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.course_edits import UpdateCourse
-from resolvers.editing import CourseVersion
 from tests.small_accounts import Contexts, trail
-from tests.small_content import take, teach, write_content
-
-DESCRIPTION = (
-    "You will learn how waves move through water, air and strings, and measure some of them at home with nothing "
-    "but a telephone. Every week there is one experiment and a short assessment of what it showed."
-)
+from tests.small_authors import DESCRIPTION, target
+from tests.small_content import take
 
 
 @pytest_asyncio.fixture
-async def author(catalog: Database, clock: ManualClock, learner: Context) -> Context:
+async def author(catalog: Database, author: Context) -> Context:
     """Somebody who writes courses 1, 5 and 6, publishes them too, and has described all three."""
-    await write_content(catalog, clock())
-    await teach(catalog, caller(learner).account_id)
     async with catalog.transaction() as connection:
         taught = [{"course_id": course, "instructor_id": 1, "position": 0} for course in (5, 6)]
         await connection.execute(insert(course_instructors), taught)
         await connection.execute(update(courses).values(description=DESCRIPTION))
         await connection.execute(update(course_revisions).values(description=DESCRIPTION))
     roles = frozenset({Role.INSTRUCTOR.value, Role.MODERATOR.value})
-    learner.identity = replace(caller(learner), roles=roles)
-    return learner
-
-
-def target(course: int, version: int) -> CourseVersion:
-    """Return a course and the version that the caller has seen."""
-    return CourseVersion(encode_id("Course", course), version)
+    author.identity = replace(caller(author), roles=roles)
+    return author
 
 
 def copies(context: Context, strangers: Contexts, count: int) -> list[Context]:

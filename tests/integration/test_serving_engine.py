@@ -329,7 +329,7 @@ async def test_many_at_once_do_not_pause_the_model(setting: Setting, monkeypatch
     """While one ranking takes long, only that one counts as a failure: whoever stands in line is just too late."""
     await setting.publish("v1", 0.2)
     await setting.engine.refresh()
-    recommender = Recommender(setting.engine, 0.25)
+    recommender = Recommender(setting.engine, 2.0)
     hold_the_ranking(setting, monkeypatch)
 
     async def ask() -> str | None:
