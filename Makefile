@@ -6,8 +6,8 @@ PORT ?= 8000
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-# A file of tests stays with one worker, so that what its tests share is made once.
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+# A file of tests stays with one worker, so that what its tests share is made once; tests/conftest.py orders the files.
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 NPM := $(VENV)/npm

@@ -90,7 +90,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder it lives in, so that `-m unit` and the like select."""
+    """Mark each test with the folder it lives in, so that `-m unit` and the like select; the longest files go first."""
     root = Path(__file__).parent
     for item in items:
         item.add_marker(item.path.relative_to(root).parts[0])
+    items.sort(key=_minutes, reverse=True)
+
+
+def _minutes(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("long")
+    return float(marker.args[0]) if marker is not None else 0.0

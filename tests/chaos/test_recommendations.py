@@ -13,6 +13,8 @@ from core.ids import decode_id
 from resolvers.accounts import claim_learner
 from tests.chaos.conftest import Victim
 
+pytestmark = pytest.mark.long(0.7)
+
 SIGN_UP = (
     'mutation { signUp(input: { email: "%s@example.org", password: "correct horse", displayName: "Ada" }) '
     "{ session { accessToken refreshToken } userErrors { code } } }"

@@ -18,6 +18,8 @@ from tests.contract.gateways import registered
 from tests.contract.npm_tools import node, npm_folder, tool
 from tests.live_servers import live_catalog
 
+pytestmark = pytest.mark.long(0.6)
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = ROOT / "schema" / "schema.graphql"
 OPERATION = re.compile(r"^(query|mutation|subscription) (\w+)", re.MULTILINE)

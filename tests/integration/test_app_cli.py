@@ -18,6 +18,8 @@ import pytest_asyncio
 from app.wiring import DATA_FORMAT
 from tests.conftest import administer, database_named
 
+pytestmark = pytest.mark.long(1.5)
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
 

@@ -40,6 +40,8 @@ from training.history import load_history
 from training.pointintime import FeastFeatures
 from training.release import TrainingOptions
 
+pytestmark = pytest.mark.long(0.8)
+
 LEARNERS = 120
 EVENTS = simulated_events(learners=LEARNERS)
 

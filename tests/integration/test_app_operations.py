@@ -12,6 +12,8 @@ import pytest
 from tests.contract.gateways import HELLO, TITLES, sha256
 from tests.integration.test_app_cli import COMMAND, ROOT, environment, refused, waymark
 
+pytestmark = pytest.mark.long(1.2)
+
 
 def write(path: Path, content: object) -> str:
     """Write a manifest and return its name."""

@@ -32,6 +32,8 @@ from core.settings import Recommendations, SecuritySettings, Settings
 from database.session import Database
 from serving.recommender import Recommender
 
+pytestmark = pytest.mark.long(5)
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 280.0
 

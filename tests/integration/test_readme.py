@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.long(2)
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -63,7 +65,10 @@ def write_files(folder: Path) -> str:
 
 def test_make_targets_of_the_readme_run_the_main_job_and_the_tests() -> None:
     """`make run` ends in `waymark up` and `make test` in pytest; what they do is tested where it is done."""
-    for command, ends in (("make run", "/waymark up --port 8000"), ("make test", "-m pytest -q -n 2 --dist loadfile")):
+    for command, ends in (
+        ("make run", "/waymark up --port 8000"),
+        ("make test", "-m pytest -q -n 2 --dist loadfile --no-loadscope-reorder"),
+    ):
         assert command in commands()
         planned = subprocess.run(
             [*command.split(), "--dry-run", "--no-print-directory"],
@@ -96,7 +101,8 @@ def test_commands_for_real_data_lead_from_files_to_an_answer(tmp_path: Path) -> 
                 [*command, "--port", "0"], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
             )
             assert server.stderr is not None
-            assert "Serving http://" in server.stderr.readline()
+            said_first = server.stderr.readline()
+            assert "Serving http://" in said_first, said_first + server.stderr.read()
             server.send_signal(signal.SIGINT)
             server.communicate(timeout=60)
             assert 0 == server.returncode
