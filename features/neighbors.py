@@ -8,7 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from features.similarity import LONGEST_HISTORY, SHRINKAGE, Integers, Interactions, Sparse, latest
+from features.interactions import Integers, Interactions, Sparse, latest
+from features.similarity import LONGEST_HISTORY, SHRINKAGE
 
 HALF_LIFE = 365 * 24 * 3600 * 1_000_000
 """Microseconds after which taking a course counts half, before the newest interaction of all."""

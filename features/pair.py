@@ -6,14 +6,17 @@ its own: histories hold only what lies strictly before the decision, similaritie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from features.similarity import Integers, Similarities, Sparse
+from features.interactions import Integers, Sparse
+from features.similarity import Similarities
 
 Floats = NDArray[np.float32]
 
@@ -23,25 +26,39 @@ RECENCY = 0.85
 """Weight of a course in a history, to the power of how many were taken since."""
 TRANSITION_RECENT = 8
 TRANSITION_RECENCY = 0.6
+SEQUENTIAL_RECENCY = 0.8
+WEIGHING: Mapping[str, tuple[int, float]] = MappingProxyType(
+    {
+        "item_item": (RECENT, RECENCY),
+        "companions": (RECENT, RECENCY),
+        "nearby": (RECENT, RECENCY),
+        "transitions": (TRANSITION_RECENT, TRANSITION_RECENCY),
+        "linear": (RECENT, RECENCY),
+        "sequential": (RECENT, SEQUENTIAL_RECENCY),
+        "latent": (RECENT, RECENCY),
+    }
+)
+"""By similarity, how many of the latest courses speak, and the weight of one to the power of how many are newer."""
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 
+_RELATIVE = ("item_item", "transitions", "linear", "sequential", "content", "titles", "topics", "popularity")
 PAIR_FEATURES: tuple[str, ...] = (
-    "pair_item_item",
+    *(f"pair_{name}" for name in WEIGHING),
+    *(f"pair_{name}_last" for name in WEIGHING),
     "pair_item_item_flat",
-    "pair_item_item_max",
-    "pair_item_item_last",
-    "pair_transitions",
-    "pair_transitions_last",
+    "pair_linear_flat",
     "pair_content",
     "pair_content_last",
+    "pair_titles",
+    "pair_titles_last",
     "pair_topics",
-    "pair_item_item_relative",
-    "pair_transitions_relative",
-    "pair_content_relative",
-    "pair_topics_relative",
+    "pair_popularity",
+    "pair_topic_popularity",
+    *(f"pair_{name}_relative" for name in _RELATIVE),
     "pair_level_share",
     "pair_language_share",
+    "pair_language_popularity",
     "pair_hours_since_last",
     "pair_history_length",
     "pair_days_since_first",
@@ -58,6 +75,7 @@ class CourseTraits:
         course_ids: int64[n], sorted.
         topics: binary float32[n, number of topics]; a course is also on the parents of its topics.
         content: float32[n, k], unit-length vectors (`features.similarity.content_vectors`).
+        titles: float32[n, w], unit-length vectors of the words of titles (`features.similarity.title_vectors`).
         levels: int64[n], a code below 16 for each level.
         languages: int64[n], a code from 0 for each language.
     """
@@ -65,6 +83,7 @@ class CourseTraits:
     course_ids: Integers
     topics: Sparse
     content: Sparse
+    titles: Sparse
     levels: Integers
     languages: Integers
 
@@ -120,59 +139,70 @@ class Relations:
     """How histories relate to every course; each float32[d, n]. Retrieval reads them too.
 
     Attributes:
-        item_item: cosines with the history, weighted by recency.
-        item_item_flat: the same, unweighted.
-        item_item_max: the largest cosine with one course of the history.
-        item_item_last: the cosine with the newest.
-        transitions: rates of being taken soon after the newest courses, decayed.
-        transitions_last: the rate of being taken soon after the newest.
+        sums: by similarity, its values with the latest courses, weighted by recency (`WEIGHING`).
+        lasts: by similarity, its value with the newest course.
+        item_item_flat: cosines with the history, unweighted.
+        linear_flat: the linear model's values, unweighted.
         content: cosine-like overlap of content with the recency-weighted history.
         content_last: cosine of content with the newest.
+        titles: overlap of the words of titles with the recency-weighted history.
+        titles_last: cosine of the words of titles with the newest.
         topics: recency-weighted share of the history that is on a topic of the course, averaged over its topics.
+        popularity: enrollments in the last 30 days, strictly before the moment.
     """
 
-    item_item: Floats
+    sums: Mapping[str, Floats]
+    lasts: Mapping[str, Floats]
     item_item_flat: Floats
-    item_item_max: Floats
-    item_item_last: Floats
-    transitions: Floats
-    transitions_last: Floats
+    linear_flat: Floats
     content: Floats
     content_last: Floats
+    titles: Floats
+    titles_last: Floats
     topics: Floats
+    popularity: Floats
 
 
-def relate(histories: Histories, similarities: Similarities, traits: CourseTraits) -> Relations:
-    """Compare each history with every course."""
+def relate(
+    histories: Histories, similarities: Similarities, traits: CourseTraits, popularity: NDArray[np.floating[Any]]
+) -> Relations:
+    """Compare each history with every course.
+
+    Args:
+        histories: of d decisions.
+        similarities: fitted before them.
+        traits: of n courses.
+        popularity: float32[d, n] or float32[1, n], enrollments in the last 30 days, strictly before the moment.
+    """
     ages, decisions = histories.ages, histories.decisions
     recent = ages < RECENT
     rows, courses, ages = decisions[recent], histories.courses[recent], ages[recent]
     last = ages == 0
     shape = (len(histories), len(traits))
-    weights = RECENCY**ages
-    keys, values, entries = spread(similarities.item_item, rows, courses, shape[1])
-    item_item = _total(keys, values * weights[entries], shape)
-    item_item_flat = _total(keys, values, shape)
-    largest = np.zeros(shape[0] * shape[1], np.float32)
-    np.maximum.at(largest, keys, values)
-    newest = last[entries]
-    item_item_last = _total(keys[newest], values[newest], shape)
-    near = ages < TRANSITION_RECENT
-    keys, values, entries = spread(similarities.transitions, rows[near], courses[near], shape[1])
-    decayed = TRANSITION_RECENCY ** ages[near]
-    newest = last[near][entries]
-    profile = _profile(rows, courses, weights, shape)
+    sums, lasts, flat = {}, {}, {}
+    for name, matrix in similarities.matrices.items():
+        reach, decay = WEIGHING[name]
+        near = ages < reach
+        keys, values, entries = spread(matrix, rows[near], courses[near], shape[1])
+        sums[name] = _total(keys, values * (decay ** ages[near])[entries], shape)
+        newest = last[near][entries]
+        lasts[name] = _total(keys[newest], values[newest], shape)
+        if name in {"item_item", "linear"}:
+            flat[name] = _total(keys, values, shape)
+    profile = _profile(rows, courses, RECENCY**ages, shape)
     final = _profile(rows[last], courses[last], np.ones(int(last.sum())), shape)
+    known = np.nan_to_num(np.asarray(popularity, np.float32), nan=0.0, posinf=0.0)
     return Relations(
-        item_item=item_item,
-        item_item_flat=item_item_flat,
-        item_item_max=largest.reshape(shape),
-        item_item_last=item_item_last,
-        transitions=_total(keys, values * decayed[entries], shape),
-        transitions_last=_total(keys[newest], values[newest], shape),
+        sums=sums,
+        lasts=lasts,
+        item_item_flat=flat["item_item"],
+        linear_flat=flat["linear"],
         content=_overlap(profile, traits.content),
         content_last=_overlap(final, traits.content),
+        titles=_overlap(profile, traits.titles),
+        titles_last=_overlap(final, traits.titles),
         topics=_averaged(_overlap(profile, traits.topics), traits.topics),
+        popularity=np.broadcast_to(known, shape),
     )
 
 
@@ -189,26 +219,30 @@ def pair_features(
         columns: int64[m], positions of courses.
     """
     compared = (
-        relations.item_item,
+        *(relations.sums[name] for name in WEIGHING),
+        *(relations.lasts[name] for name in WEIGHING),
         relations.item_item_flat,
-        relations.item_item_max,
-        relations.item_item_last,
-        relations.transitions,
-        relations.transitions_last,
+        relations.linear_flat,
         relations.content,
         relations.content_last,
+        relations.titles,
+        relations.titles_last,
         relations.topics,
     )
-    related = (relations.item_item, relations.transitions, relations.content, relations.topics)
-    context = _context(histories)
     features = [values[rows, columns] for values in compared]
-    features += [_relative(values, rows, columns) for values in related]
-    features += [
-        _share(histories, traits.levels)[rows, traits.levels[columns]],
-        _share(histories, traits.languages)[rows, traits.languages[columns]],
-    ]
-    features += [values[rows] for values in context]
+    popularity = relations.popularity[rows, columns]
+    features += [popularity, relations.topics[rows, columns] * np.log1p(popularity)]
+    features += [_relative(_related(relations, name), rows, columns) for name in _RELATIVE]
+    languages = _share(histories, traits.languages)[rows, traits.languages[columns]]
+    features += [_share(histories, traits.levels)[rows, traits.levels[columns]], languages, languages * popularity]
+    features += [values[rows] for values in _context(histories)]
     return np.stack(features, axis=1).astype(np.float32, copy=False)
+
+
+def _related(relations: Relations, name: str) -> Floats:
+    """Return a relation by its name."""
+    found: Floats = relations.sums[name] if name in relations.sums else getattr(relations, name)
+    return found
 
 
 def spread(matrix: Sparse, rows: Integers, courses: Integers, size: int) -> tuple[Integers, Floats, Integers]:

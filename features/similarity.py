@@ -5,59 +5,57 @@ Everything here is a sparse matrix over the *positions* of courses in one sorted
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-Sparse: TypeAlias = "sp.csr_array[Any]"
-Integers: TypeAlias = NDArray[np.int64]
+from features.interactions import Integers, Interactions, Sparse, latest, strongest_of
+from features.linear import fit_latent, fit_linear
 
+_WORDS = re.compile(r"\w+")
 SHRINKAGE = 5.0
 """Added to both counts of a cosine and to a transition's denominator, so that rare courses prove little."""
 LONGEST_HISTORY = 200
 """Only this many of a learner's latest courses are paired, so that a bot cannot fill the memory."""
 TRANSITION_REACH = 5
 TRANSITION_DECAY = 0.7
-
-
-@dataclass(frozen=True)
-class Interactions:
-    """Who took what, ordered by learner, then moment.
-
-    Attributes:
-        learners: int64[m], positions of learners.
-        courses: int64[m], positions of courses.
-        moments: int64[m], microseconds since 1970, UTC.
-    """
-
-    learners: Integers
-    courses: Integers
-    moments: Integers
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self.learners)
-
-    def select(self, mask: NDArray[np.bool_]) -> Interactions:
-        """Return those that bool[m] keeps, in the same order."""
-        return Interactions(self.learners[mask], self.courses[mask], self.moments[mask])
+NEARBY_REACH = 10
+NEARBY_SPAN = 7 * 24 * 3600 * 1_000_000
+"""Microseconds in which two courses' being taken together loses all but 1/e of its weight."""
+NEARBY_POWER = 0.7
 
 
 @dataclass(frozen=True)
 class Similarities:
-    """What the retrievers know of pairs of courses.
+    """What the retrievers know of pairs of courses, float32[n, n] each, the strongest entries of every row.
 
     Attributes:
-        item_item: float32[n, n], cosine of two courses' learners.
-        transitions: float32[n, n], how often the column was taken soon after the row.
+        item_item: cosine of two courses' learners.
+        companions: the same, where a learner of many courses counts less, and the length of the list decides nothing.
+        nearby: how often two courses were taken within days of each other.
+        transitions: how often the column was taken soon after the row.
+        linear: weights of EASE (`features.linear`).
+        sequential: weights of SLIST.
+        latent: weights of the factor model.
     """
 
     item_item: Sparse
+    companions: Sparse
+    nearby: Sparse
     transitions: Sparse
+    linear: Sparse
+    sequential: Sparse
+    latent: Sparse
+
+    @property
+    def matrices(self) -> dict[str, Sparse]:
+        """All of them by name, in the order of the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def reordered(self, positions: Integers, size: int) -> Similarities:
         """Return the same over another array of courses.
@@ -66,18 +64,28 @@ class Similarities:
             positions: int64[n], where each course stands in the other array, or -1 when it is not there.
             size: length of the other array.
         """
-        return Similarities(_reordered(self.item_item, positions, size), _reordered(self.transitions, positions, size))
+        return Similarities(**{name: _reordered(each, positions, size) for name, each in self.matrices.items()})
 
 
 def fit_similarities(interactions: Interactions, size: int) -> Similarities:
-    """Fit both on `interactions`, which the caller has cut off before the moment of the decisions.
+    """Fit all on `interactions`, which the caller has cut off before the moment of the decisions.
 
     Args:
         interactions: what is known; nothing else is looked at.
         size: number of courses.
     """
     recent = interactions.select(latest(interactions.learners, LONGEST_HISTORY))
-    return Similarities(_cosine(recent, size), _transition_rates(recent, size))
+    item_item, companions = _cosines(recent, size)
+    linear, sequential = fit_linear(recent, size)
+    return Similarities(
+        item_item=strongest_of(item_item),
+        companions=strongest_of(companions),
+        nearby=strongest_of(_nearby(recent, size)),
+        transitions=strongest_of(_transition_rates(recent, size)),
+        linear=linear,
+        sequential=sequential,
+        latent=fit_latent(recent, size),
+    )
 
 
 def content_vectors(traits: Sequence[Sparse]) -> Sparse:
@@ -91,6 +99,18 @@ def content_vectors(traits: Sequence[Sparse]) -> Sparse:
     """
     weighted = [_unit_rows(_inverse_frequency(trait)) for trait in traits]
     return _unit_rows(sp.hstack(weighted, format="csr", dtype=np.float32))
+
+
+def title_vectors(titles: Sequence[str]) -> Sparse:
+    """Return unit-length TF-IDF vectors of the words of titles, float32[n, number of words].
+
+    Series and authors have habits of naming that topics do not tell.
+    """
+    words = [sorted(set(_WORDS.findall(title.casefold()))) for title in titles]
+    known = {word: column for column, word in enumerate(sorted({word for each in words for word in each}))}
+    columns = np.fromiter((known[word] for each in words for word in each), np.int64)
+    rows = np.repeat(np.arange(len(titles), dtype=np.int64), [len(each) for each in words])
+    return content_vectors([_binary(rows, columns, (len(titles), max(1, len(known))))])
 
 
 def membership(groups: Sequence[Sequence[int]], members: Integers) -> Sparse:
@@ -116,22 +136,36 @@ def positions_of(ids: Integers, within: Integers) -> tuple[Integers, NDArray[np.
     return np.where(known, positions, 0), known
 
 
-def latest(learners: Integers, count: int) -> NDArray[np.bool_]:
-    """Return bool[m]: whether fewer than `count` of the same learner come later."""
-    ends = np.searchsorted(learners, learners, side="right")
-    kept: NDArray[np.bool_] = ends - np.arange(len(learners)) <= count
-    return kept
-
-
-def _cosine(interactions: Interactions, size: int) -> Sparse:
+def _cosines(interactions: Interactions, size: int) -> tuple[Sparse, Sparse]:
+    """Return the cosine of courses' learners, and the one where each learner shares out one vote."""
     learner_count = int(interactions.learners.max(initial=-1)) + 1
     taken = _binary(interactions.learners, interactions.courses, (learner_count, size))
+    shares = (1 / np.sqrt(np.maximum(np.diff(taken.indptr), 1))).astype(np.float32)
     counts = np.bincount(taken.indices, minlength=size) + SHRINKAGE
-    together = (taken.T @ taken).tocoo()
-    apart = together.row != together.col
-    rows, columns = together.row[apart], together.col[apart]
-    values = together.data[apart] / np.sqrt(counts[rows] * counts[columns])
-    return _sparse(rows, columns, values, (size, size))
+    cosines = []
+    for left in (taken, sp.diags_array(shares) @ taken):
+        together = (left.T @ taken).tocoo()
+        apart = together.row != together.col
+        rows, columns = together.row[apart], together.col[apart]
+        cosines.append(
+            _sparse(rows, columns, together.data[apart] / np.sqrt(counts[rows] * counts[columns]), (size, size))
+        )
+    return cosines[0], cosines[1]
+
+
+def _nearby(interactions: Interactions, size: int) -> Sparse:
+    learners, courses, moments = interactions.learners, interactions.courses, interactions.moments
+    starts, ends, values = [courses[:0]], [courses[:0]], [np.zeros(0)]
+    for gap in range(1, min(NEARBY_REACH, len(learners) - 1) + 1):
+        together = (learners[gap:] == learners[:-gap]) & (courses[gap:] != courses[:-gap])
+        before, after = courses[:-gap][together], courses[gap:][together]
+        apart = (moments[gap:][together] - moments[:-gap][together]) / NEARBY_SPAN
+        starts += [before, after]
+        ends += [after, before]
+        values += [np.exp(-apart)] * 2
+    rows = np.concatenate(starts)
+    taken = (np.bincount(courses, minlength=size) + SHRINKAGE) ** NEARBY_POWER
+    return _sparse(rows, np.concatenate(ends), np.concatenate(values) / taken[rows], (size, size))
 
 
 def _transition_rates(interactions: Interactions, size: int) -> Sparse:

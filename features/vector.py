@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.interactions import Integers
 from features.pair import PAIR_FEATURES, Floats
-from features.similarity import Integers
 
 DTYPE = "float32"
-RECIPE = 1
+RECIPE = 2
 """Grows whenever a pair or derived feature changes its meaning under the same name."""
 MOMENT_SUFFIX = "_at"
 _DAY_SECONDS = 86_400.0

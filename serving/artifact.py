@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,8 @@ import xgboost
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import ReleaseError
-from features.similarity import Integers, Similarities, Sparse
+from features.interactions import Integers, Sparse
+from features.similarity import Similarities
 from features.vector import DTYPE, VectorLayout
 
 MANIFEST = "release.json"
@@ -165,7 +166,7 @@ def _booster(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) ->
 
 def _packed(course_ids: Integers, similarities: Similarities) -> bytes:
     arrays: dict[str, Any] = {"course_ids": course_ids}
-    for name, matrix in (("item_item", similarities.item_item), ("transitions", similarities.transitions)):
+    for name, matrix in similarities.matrices.items():
         arrays[f"{name}_data"] = matrix.data.astype(np.float32)
         arrays[f"{name}_indices"] = matrix.indices.astype(np.int32)
         arrays[f"{name}_indptr"] = matrix.indptr.astype(np.int64)
@@ -179,8 +180,7 @@ def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Simi
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             course_ids: Integers = arrays["course_ids"]
             similarities = Similarities(
-                item_item=_matrix(arrays, "item_item", len(course_ids)),
-                transitions=_matrix(arrays, "transitions", len(course_ids)),
+                **{each.name: _matrix(arrays, each.name, len(course_ids)) for each in fields(Similarities)}
             )
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error

@@ -8,29 +8,35 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from features.interactions import Integers
 from features.pair import Floats, Relations
-from features.similarity import Integers
 
 QUOTAS: Mapping[str, int] = MappingProxyType(
-    {"item_item": 100, "transitions": 60, "content": 40, "topic_popularity": 60, "popularity": 60}
+    {
+        "item_item": 60,
+        "companions": 60,
+        "nearby": 40,
+        "transitions": 60,
+        "linear": 100,
+        "sequential": 100,
+        "latent": 40,
+        "content": 40,
+        "titles": 20,
+        "topic_popularity": 60,
+        "popularity": 60,
+    }
 )
 """How many courses each retriever brings at most."""
 
 
-def retriever_scores(relations: Relations, popularity: Floats) -> dict[str, Floats]:
-    """Return float32[d, n] by retriever.
-
-    Args:
-        relations: of the histories with every course.
-        popularity: float32[d, n] or float32[1, n], enrollments in the last 30 days, strictly before the moment.
-    """
-    popularity = np.nan_to_num(popularity, nan=0.0, posinf=0.0)
+def retriever_scores(relations: Relations) -> dict[str, Floats]:
+    """Return float32[d, n] by retriever."""
     return {
-        "item_item": relations.item_item,
-        "transitions": relations.transitions,
+        **relations.sums,
         "content": relations.content,
-        "topic_popularity": relations.topics * np.log1p(popularity),
-        "popularity": np.broadcast_to(popularity, relations.item_item.shape),
+        "titles": relations.titles,
+        "topic_popularity": relations.topics * np.log1p(relations.popularity),
+        "popularity": relations.popularity,
     }
 
 

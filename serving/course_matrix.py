@@ -45,6 +45,7 @@ class CourseMatrix:
         topic_ids: int64[t], what the columns of `topics` mean.
         skills: binary float32[n, s].
         skill_ids: int64[s], what the columns of `skills` mean.
+        titles: n titles.
         prerequisites: binary float32[n, n], row builds upon column.
         level_codes: int64[n]: 1 beginner, 2 intermediate, 3 advanced, 4 all levels.
         language_codes: int64[n], positions in `languages`.
@@ -60,6 +61,7 @@ class CourseMatrix:
     topic_ids: Integers
     skills: Sparse
     skill_ids: Integers
+    titles: tuple[str, ...]
     prerequisites: Sparse
     level_codes: Integers
     language_codes: Integers
@@ -121,6 +123,7 @@ def _assemble(
         topic_ids=topic_ids,
         skills=skills,
         skill_ids=skill_ids,
+        titles=tuple(row.title for row in rows),
         prerequisites=_within([row.prerequisite_ids for row in rows], course_ids),
         level_codes=np.array([LEVELS.index(row.level) + 1 for row in rows], np.int64),
         language_codes=np.array([languages.index(row.language) for row in rows], np.int64),

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ReleaseError
+from features.interactions import Integers, Sparse
 from features.pair import CourseTraits, Floats, Histories, pair_features, relate
-from features.similarity import Integers, Similarities, Sparse, content_vectors, positions_of
+from features.similarity import Similarities, content_vectors, positions_of, title_vectors
 from serving.artifact import Release
 from serving.breaker import DeclinedError
 from serving.candidates import retriever_scores, select_candidates
@@ -58,6 +59,11 @@ class CourseMatrix(Protocol):
     @property
     def skills(self) -> Sparse:
         """Binary [n, s]."""
+        ...
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """N titles."""
         ...
 
     @property
@@ -169,6 +175,7 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
             course_ids=matrix.course_ids,
             topics=topics,
             content=content_vectors([topics, matrix.skills]),
+            titles=title_vectors(matrix.titles),
             levels=matrix.level_codes,
             languages=matrix.language_codes,
         ),
@@ -210,9 +217,8 @@ def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
         ReleaseError: a learner feature that the release reads is not served.
     """
     histories, eligible, taken = _known(model, question)
-    relations = relate(histories, model.similarities, model.traits)
-    scores = retriever_scores(relations, model.popularity)
-    rows, columns = select_candidates(scores, eligible)
+    relations = relate(histories, model.similarities, model.traits, model.popularity)
+    rows, columns = select_candidates(retriever_scores(relations), eligible)
     pair = pair_features(relations, histories, model.traits, rows, columns)
     vectors = model.release.layout.assemble(
         histories.now, _learner_row(model.release, question.learner), model.features[columns], pair

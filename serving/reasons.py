@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.interactions import Integers, Sparse
 from features.pair import (
     RECENCY,
     RECENT,
@@ -18,7 +19,7 @@ from features.pair import (
     Histories,
     spread,
 )
-from features.similarity import Integers, Similarities, Sparse
+from features.similarity import Similarities
 from serving.rankings import Reason, ReasonKind
 
 MOST_REASONS = 2

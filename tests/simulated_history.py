@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from features.interactions import Integers
 from features.pair import DAY, CourseTraits, Floats
-from features.similarity import Integers
 from features.vector import VectorLayout
 from training.history import LearningHistory, course_traits, learning_history
 
@@ -23,6 +23,7 @@ def simulated_courses(count: int = 60) -> pd.DataFrame:
             "topic_ids": [[int(each) % TOPICS + 1] for each in number],
             "skill_ids": [[int(each) % 11, int(each) % 7 + 20] for each in number],
             "level": np.array(["BEGINNER", "INTERMEDIATE", "ADVANCED", "ALL_LEVELS"])[number % 4],
+            "title": [f"Course {each} of series {each % TOPICS}" for each in number],
             "language": np.where(number % 10 == 0, "es", "en"),
         }
     )

@@ -8,8 +8,9 @@ from functools import cache
 
 import numpy as np
 
+from features.interactions import Integers, Sparse
 from features.pair import DAY, Floats
-from features.similarity import Integers, Sparse, membership
+from features.similarity import membership
 from serving.artifact import Release, ReleaseManifest
 from serving.ranker import RankingModel, align
 from tests.simulated_history import PARENTS, CountedFeatures, simulated_courses, simulated_history
@@ -31,6 +32,7 @@ class Matrix:
     topics: Sparse
     topic_ids: Integers
     skills: Sparse
+    titles: tuple[str, ...]
     level_codes: Integers
     language_codes: Integers
     prerequisites: Sparse
@@ -57,6 +59,7 @@ def matrix(**changes: object) -> Matrix:
         topics=membership(courses["topic_ids"].tolist(), np.arange(1, 7)),
         topic_ids=np.arange(1, 7),
         skills=membership(courses["skill_ids"].tolist(), np.arange(30)),
+        titles=tuple(courses["title"]),
         level_codes=HISTORY.traits.levels,
         language_codes=HISTORY.traits.languages,
         prerequisites=empty(COURSES),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pair import PAIR_FEATURES, Floats, pair_features, relate
-from features.similarity import Integers, Similarities, fit_similarities
+from features.interactions import Integers
+from features.pair import PAIR_FEATURES, Floats, Histories, Relations, pair_features, relate
+from features.similarity import Similarities, fit_similarities
 from features.vector import VectorLayout
 from serving.candidates import retriever_scores, select_candidates
 from training.history import LearningHistory
-from training.split import Stage
+from training.split import Stage, decided
 
 SAMPLED = 30
 """Candidates a training decision keeps besides the course that was taken, drawn uniformly: only hard ones mislead."""
@@ -47,7 +48,7 @@ class Examples:
 
     Attributes:
         decisions: int64[d], positions of the enrollments that were decided on.
-        seen: int64[d], moments (microseconds) that popularity and stored features are as of.
+        moments: int64[d], what everything is as of, microseconds since 1970.
         rows: int64[m], the decision (0 to d - 1) of each candidate, ascending.
         columns: int64[m], position of the candidate course.
         taken: bool[m], whether it is the course that was taken.
@@ -55,7 +56,7 @@ class Examples:
     """
 
     decisions: Integers
-    seen: Integers
+    moments: Integers
     rows: Integers
     columns: Integers
     taken: NDArray[np.bool_]
@@ -93,7 +94,7 @@ def examples(
         rng: samples candidates for training; None keeps all of them.
     """
     for decisions in _chunks(stage.decisions, max(1, _CELLS // max(1, len(history.traits)))):
-        yield _examples(history, decisions, similarities, rng, stage.until)
+        yield _examples(history, replace(stage, decisions=decisions), similarities, rng)
 
 
 def training_set(
@@ -114,8 +115,11 @@ def training_set(
     """
     vectors, taken, groups = [np.empty((0, len(features.layout.names)), np.float32)], [np.empty(0, np.bool_)], []
     total = retrieved = 0
+    known, similarities = None, None
     for stage in stages:
-        similarities = fit_similarities(history.interactions.select(stage.known), len(history.traits))
+        if similarities is None or known is not stage.known:
+            known = stage.known
+            similarities = fit_similarities(history.interactions.select(known), len(history.traits))
         for part in merged(examples(history, stage, similarities, rng)):
             found = np.zeros(len(part.decisions), np.bool_)
             found[part.rows[part.taken]] = True
@@ -135,12 +139,11 @@ def training_set(
 
 
 def with_features(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> Floats:
-    """Return float32[m, number of features]: the candidates' vectors, with features as of what was seen."""
+    """Return float32[m, number of features]: the candidates' vectors, with features as of the moments."""
     log = history.interactions
-    moments = log.moments[part.decisions]
-    learners = features.read_learners(history.learner_ids[log.learners[part.decisions]], part.seen)
-    courses = features.read_courses(history.traits.course_ids[part.columns], part.seen[part.rows])
-    return features.layout.assemble(moments[part.rows], learners[part.rows], courses, part.pair)
+    learners = features.read_learners(history.learner_ids[log.learners[part.decisions]], part.moments)
+    courses = features.read_courses(history.traits.course_ids[part.columns], part.moments[part.rows])
+    return features.layout.assemble(part.moments[part.rows], learners[part.rows], courses, part.pair)
 
 
 def merged(parts: Iterator[Examples]) -> Iterator[Examples]:
@@ -156,28 +159,30 @@ def merged(parts: Iterator[Examples]) -> Iterator[Examples]:
 
 
 def _examples(
-    history: LearningHistory,
-    decisions: Integers,
-    similarities: Similarities,
-    rng: np.random.Generator | None,
-    until: int | None,
+    history: LearningHistory, stage: Stage, similarities: Similarities, rng: np.random.Generator | None
 ) -> Examples:
-    log, size = history.interactions, len(history.traits)
-    learners, moments, targets = log.learners[decisions], log.moments[decisions], log.courses[decisions]
-    seen = moments if until is None else np.minimum(moments, until)
-    histories = history.before(learners, moments)
-    relations = relate(histories, similarities, history.traits)
-    eligible = ~histories.taken(size) & history.published
-    scores = retriever_scores(relations, history.popularity(seen))
-    rows, columns = select_candidates(scores, eligible)
+    log, size, decisions = history.interactions, len(history.traits), stage.decisions
+    targets = log.courses[decisions]
+    histories = decided(history, stage, decisions)
+    relations, rows, columns = candidates(history, histories, similarities)
     taken = columns == targets[rows]
     if rng is not None:
-        # What was taken at the very same instant is no negative either.
-        also = history.before(learners, moments + 1).taken(size)[rows, columns] & ~taken
+        # What was taken at the very same instant, or between the moment and the decision, is no negative either.
+        also = history.before(log.learners[decisions], log.moments[decisions] + 1).taken(size)[rows, columns] & ~taken
         kept = _sampled(rows, taken, also, len(decisions), rng)
         rows, columns, taken = rows[kept], columns[kept], taken[kept]
     pair = pair_features(relations, histories, history.traits, rows, columns)
-    return Examples(decisions, seen, rows, columns, taken, pair)
+    return Examples(decisions, histories.now, rows, columns, taken, pair)
+
+
+def candidates(
+    history: LearningHistory, histories: Histories, similarities: Similarities
+) -> tuple[Relations, Integers, Integers]:
+    """Return how histories relate to all courses, and the candidates: rows and columns, int64[m] each."""
+    relations = relate(histories, similarities, history.traits, history.popularity(histories.now))
+    eligible = ~histories.taken(len(history.traits)) & history.published
+    rows, columns = select_candidates(retriever_scores(relations), eligible)
+    return relations, rows, columns
 
 
 def _sampled(
@@ -201,7 +206,7 @@ def _join(parts: list[Examples]) -> Examples:
     starts = np.cumsum([0, *(len(part.decisions) for part in parts)])
     return Examples(
         decisions=np.concatenate([part.decisions for part in parts]),
-        seen=np.concatenate([part.seen for part in parts]),
+        moments=np.concatenate([part.moments for part in parts]),
         rows=np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=False)]),
         columns=np.concatenate([part.columns for part in parts]),
         taken=np.concatenate([part.taken for part in parts]),

@@ -1,56 +1,77 @@
-"""How good a ranking is: full ranking over every course that was not taken before, ties counted against us."""
+"""How good a ranking is, against what it has to beat, in one run and on the same decisions."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from features.similarity import Integers, Similarities, fit_similarities
-from training.baselines import Scorer, item_knn, popularity
+from features.interactions import Integers
+from features.similarity import Similarities, fit_similarities
+from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
+from training.coldstart import ColdStart, cold_start
 from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
 from training.history import LearningHistory
-from training.split import Protocol, Stage, decided
+from training.lists import ListQuality, first_ten, list_quality
+from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, gains, measured
+from training.segments import segments
+from training.split import Protocol, Split, Stage, decided
 
-CUTOFF = 10
-NOT_RANKED = np.iinfo(np.int64).max
-_CHUNK = 256
+Step = Callable[[str, int], Callable[[int], None]]
+"""Told the name of a step and its total; returns what is told of each part that is done."""
+BLEND = "linear-blend"
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Figures of one ranker.
+class Segment:
+    """A kind of decision.
 
     Attributes:
-        hit_rate: share of learners whose course is among the first ten (HR@10).
-        ndcg: mean of 1 / log2(1 + rank) where the rank is at most ten, else 0 (NDCG@10).
+        name: which.
+        learners: how many decisions.
+        model: NDCG@10 of the model.
+        popularity: that of popularity.
+        ratio: the one over the other; infinite where popularity has none.
     """
 
-    hit_rate: float
-    ndcg: float
+    name: str
+    learners: int
+    model: float
+    popularity: float
+    ratio: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The table that `waymark model evaluate` prints.
+    """The tables that `waymark model evaluate` prints.
 
     Attributes:
         protocol: how the decisions were chosen.
         learners: how many learners were evaluated.
-        rankers: figures by name: `popularity` and `item-knn` know what the model knows. `recent-popularity`
-            (the 30 days before the decision) and `model-daily`, in a time split, know of other learners what
+        rankers: figures by name: all but `model-daily` know the same. `model-daily`, in a time split, knows what
             happened until the day of the decision, as serving does.
         retrieved: share of the decisions whose course was among the model's candidates.
+        settings: what tuning chose for each baseline.
+        comparisons: of the model with each baseline.
+        segments: kinds of decisions, judged apart.
+        lists: what the model's lists are like beyond that; None when it was not asked.
+        cold_start: new learners of whom only stated topics are known; None when it was not asked.
     """
 
     protocol: Protocol
     learners: int
     rankers: dict[str, Metrics]
     retrieved: float
+    settings: dict[str, dict[str, float]] = field(default_factory=dict)
+    comparisons: tuple[Comparison, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    lists: ListQuality | None = None
+    cold_start: ColdStart | None = None
 
     @property
     def gain(self) -> float:
@@ -59,77 +80,100 @@ class Evaluation:
         return self.rankers["model"].ndcg / baseline if baseline else float("inf")
 
     def as_json(self) -> dict[str, Any]:
-        """Return every figure, as JSON has it."""
-        return {**asdict(self), "protocol": self.protocol.value, "cutoff": CUTOFF}
+        """Return every figure, as JSON has it: what is infinite is null."""
+        described = {**asdict(self), "protocol": self.protocol.value, "cutoff": CUTOFF}
+        return {name: _plain(value) for name, value in described.items()}
 
 
 def evaluate(
     history: LearningHistory,
     protocol: Protocol,
-    test: Stage,
+    divided: Split,
     booster: xgboost.Booster,
     features: PointInTimeFeatures,
     *,
-    advance: Callable[[int], None] = lambda _: None,
+    seed: int,
+    step: Step,
+    thorough: bool = False,
 ) -> Evaluation:
     """Rank the courses of every test decision with the model and the baselines.
 
     Args:
         history: the log.
         protocol: named in the result.
-        test: what is known, and the decisions.
+        divided: what is known, and the decisions.
         booster: the ranker, which has seen none of the decisions.
         features: stored features as of each decision.
-        advance: told how many decisions were done.
+        seed: of tuning and resampling.
+        step: draws progress.
+        thorough: whether to compare with all baselines, which takes minutes, and not with the quick ones only.
     """
-    size = len(history.traits)
-    known = history.interactions.select(test.known)
-    similarities = fit_similarities(known, size)
-    ranks = {
-        "popularity": _baseline_ranks(history, test, popularity(known, size)),
-        "item-knn": _baseline_ranks(history, test, item_knn(similarities, size)),
-        "recent-popularity": _baseline_ranks(history, test, lambda histories: history.popularity(histories.now)),
-        "model": _model_ranks(history, test, similarities, booster, features, advance=advance),
-    }
+    rng = np.random.default_rng(seed)
+    test = divided.test
+    similarities = _fitted(history, test)
+    knowledge = Knowledge(history, history.interactions.select(test.known), similarities)
+    ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
+    name = f"Ranking the held-out decisions ({protocol})"
+    ranks["model"], lists = _model_ranks(history, test, similarities, booster, features, step=step, name=name)
     if test.until is not None:
         daily = replace(test, until=None)
-        ranks["model-daily"] = _model_ranks(history, daily, similarities, booster, features, advance=advance)
+        name = "Ranking them as of each day"
+        ranks["model-daily"], _ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
+    figures, resampled = measured(ranks, rng)
+    counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
     return Evaluation(
         protocol=protocol,
         learners=len(test.decisions),
-        rankers={name: metrics(values) for name, values in ranks.items()},
+        rankers=figures,
         retrieved=float(np.mean(ranks["model"] != NOT_RANKED)),
+        settings={name: dict(setting) for name, setting in settings.items()},
+        comparisons=tuple(
+            compared(figures, resampled, "model", other) for other in ranks if not other.startswith("model")
+        ),
+        segments=_segments(history, test, ranks),
+        lists=list_quality(history, decided(history, test, test.decisions), lists, counts) if thorough else None,
+        cold_start=cold_start(history, test, counts, rng) if thorough else None,
     )
 
 
-def metrics(ranks: Integers) -> Metrics:
-    """Return the figures of int64[d] ranks, which count from 1."""
-    hits = ranks <= CUTOFF
-    gains = np.where(hits, 1 / np.log2(np.minimum(ranks, CUTOFF) + 1), 0.0)
-    return Metrics(hit_rate=float(hits.mean()), ndcg=float(gains.mean()))
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def ranks_among(scores: NDArray[Any], targets: Integers, eligible: NDArray[np.bool_]) -> Integers:
-    """Return int64[d], the target's rank among the eligible courses; those that tie with it stand before it.
-
-    Args:
-        scores: numbers [d, n].
-        targets: int64[d].
-        eligible: bool[d, n].
-    """
-    reached = scores >= np.take_along_axis(scores, targets[:, None], axis=1)
-    counted: Integers = (reached & eligible).sum(axis=1)
-    return np.where(eligible[np.arange(len(targets)), targets], counted, NOT_RANKED)
+def _fitted(history: LearningHistory, stage: Stage) -> Similarities:
+    return fit_similarities(history.interactions.select(stage.known), len(history.traits))
 
 
-def _baseline_ranks(history: LearningHistory, test: Stage, scorer: Scorer) -> Integers:
-    ranks = [np.empty(0, np.int64)]
-    for start in range(0, len(test.decisions), _CHUNK):
-        decisions = test.decisions[start : start + _CHUNK]
-        histories = decided(history, decisions)
-        eligible = ~histories.taken(len(history.traits)) & history.published
-        ranks.append(ranks_among(scorer(histories), history.interactions.courses[decisions], eligible))
-    return np.concatenate(ranks)
+def _baseline_ranks(
+    history: LearningHistory,
+    divided: Split,
+    knowledge: Knowledge,
+    rng: np.random.Generator,
+    *,
+    step: Step,
+    thorough: bool,
+) -> tuple[dict[str, Integers], dict[str, Setting]]:
+    names = tuple(CLASSICS) if thorough else QUICK
+    validation = divided.validation
+    earlier = Knowledge(history, history.interactions.select(validation.known), _fitted(history, validation))
+    best = tuned(names, earlier, validation, step("Tuning the baselines", len(names)))
+    weights = blend(best, earlier, validation, rng) if thorough else None
+    # What was fitted for tuning is large, and no longer needed.
+    earlier.models.clear()
+    advance = step("Ranking with the baselines", len(names) + (weights is not None))
+    ranks = {}
+    for name in names:
+        ranks[name] = scorer_ranks(history, divided.test, CLASSICS[name].fit(knowledge, best[name]))
+        advance(1)
+    if weights is not None:
+        ranks[BLEND] = scorer_ranks(history, divided.test, blended(best, weights, knowledge))
+        advance(1)
+    knowledge.models.clear()
+    return ranks, best
 
 
 def _model_ranks(
@@ -139,15 +183,18 @@ def _model_ranks(
     booster: xgboost.Booster,
     features: PointInTimeFeatures,
     *,
-    advance: Callable[[int], None],
-) -> Integers:
-    """Return ranks among the candidates, which are what serving ranks; a course that is none is not ranked."""
-    ranks = [np.empty(0, np.int64)]
+    step: Step,
+    name: str,
+) -> tuple[Integers, Integers]:
+    """Return ranks among the candidates, which are what serving ranks, and the first ten of each list."""
+    advance = step(name, len(test.decisions))
+    ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
     for part in merged(examples(history, test, similarities)):
         scores = booster.inplace_predict(with_features(history, part, features))
         ranks.append(_candidate_ranks(part, scores))
+        lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
         advance(len(part.decisions))
-    return np.concatenate(ranks)
+    return np.concatenate(ranks), np.concatenate(lists)
 
 
 def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
@@ -156,3 +203,13 @@ def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
     targets[part.rows[part.taken]] = scores[part.taken]
     reached = np.bincount(part.rows, weights=scores >= targets[part.rows], minlength=count).astype(np.int64)
     return np.where(np.isfinite(targets), reached, NOT_RANKED)
+
+
+def _segments(history: LearningHistory, test: Stage, ranks: dict[str, Integers]) -> tuple[Segment, ...]:
+    ours, theirs = gains(ranks["model"]), gains(ranks["popularity"])
+    found = []
+    for name, mask in segments(history, test):
+        model, baseline = float(ours[mask].mean()), float(theirs[mask].mean())
+        ratio = model / baseline if baseline else float("inf")
+        found.append(Segment(name, int(mask.sum()), model, baseline, ratio))
+    return tuple(found)

@@ -12,21 +12,21 @@ from core.errors import InputError
 from features.vector import VectorLayout
 from training.dataset import Dataset
 
-ROUNDS = 150
+ROUNDS = 300
 SEED = 7
 _FEWEST_DECISIONS = 20
 
 _PARAMETERS: dict[str, Any] = {
     "objective": "rank:ndcg",
     "lambdarank_pair_method": "topk",
-    "lambdarank_num_pair_per_sample": 5,
+    "lambdarank_num_pair_per_sample": 8,
     "tree_method": "hist",
     "max_bin": 128,
-    "max_depth": 6,
-    "eta": 0.12,
+    "max_depth": 4,
+    "eta": 0.1,
     "min_child_weight": 20,
     "subsample": 0.8,
-    "colsample_bytree": 0.6,
+    "colsample_bytree": 0.5,
     "reg_lambda": 5.0,
     # Silent about what is configured above; errors still raise.
     "verbosity": 0,

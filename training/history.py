@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from database.tables.courses import CourseLevel, CourseStatus
 from database.tables.events import EventKind
+from features.interactions import Integers, Interactions, Sparse
 from features.pair import DAY, CourseTraits, Histories
-from features.similarity import Integers, Interactions, Sparse, content_vectors, membership, positions_of
+from features.similarity import content_vectors, membership, positions_of, title_vectors
 from warehouse.lake import Lake, analytics
 
 NEVER = np.iinfo(np.int64).max
 _KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
-_LEVELS = tuple(level.value for level in CourseLevel)
+_DESCRIBED = ("course_id", "topic_ids", "skill_ids", "level", "language", "status", "title")
+LEVELS = tuple(level.value for level in CourseLevel)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class LearningHistory:
         learner_ids: int64[l], sorted.
         interactions: enrollments, ordered by learner, moment, course.
         left: int64[m], the moment that the learner left the course, or `NEVER`.
+        languages: what the traits' language codes mean, from 1.
     """
 
     traits: CourseTraits
@@ -37,6 +40,7 @@ class LearningHistory:
     learner_ids: Integers
     interactions: Interactions
     left: Integers
+    languages: tuple[str, ...] = ()
 
     @cached_property
     def learner_offsets(self) -> Integers:
@@ -113,31 +117,35 @@ def load_history(lake: Lake, parents: dict[int, int]) -> LearningHistory:
     """
     with analytics() as connection:
         courses = lake.courses(connection)
-        described = courses.select("course_id", "topic_ids", "skill_ids", "level", "language", "status").to_pandas()
+        described = courses.select(
+            "course_id", "topic_ids", "skill_ids", "level", "language", "status", "title"
+        ).to_pandas()
         log = lake.events(connection)
         enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
         events = enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
     described = described.sort_values("course_id")
     published = (described["status"] == CourseStatus.PUBLISHED.value).to_numpy(np.bool_)
-    return learning_history(events, course_traits(described, parents), published)
+    history = learning_history(events, course_traits(described, parents), published)
+    return replace(history, languages=tuple(sorted(described["language"].unique())))
 
 
 def course_traits(courses: pd.DataFrame, parents: dict[int, int]) -> CourseTraits:
     """Return what is known of courses.
 
     Args:
-        courses: `course_id`, `topic_ids`, `skill_ids` (lists), `level`, `language`, one row a course.
+        courses: `course_id`, `topic_ids`, `skill_ids` (lists), `level`, `language`, `title`, one row a course.
         parents: the parent of a topic, by id.
     """
     courses = courses.sort_values("course_id")
     topics = _membership([_with_parents(ids, parents) for ids in courses["topic_ids"]])
     skills = _membership([list(ids) for ids in courses["skill_ids"]])
-    levels = pd.Categorical(courses["level"], categories=_LEVELS).codes.astype(np.int64)
+    levels = pd.Categorical(courses["level"], categories=LEVELS).codes.astype(np.int64)
     languages = pd.Categorical(courses["language"]).codes.astype(np.int64)
     return CourseTraits(
         course_ids=courses["course_id"].to_numpy(np.int64),
         topics=topics,
         content=content_vectors([topics, skills]),
+        titles=title_vectors([str(title) for title in courses["title"]]),
         levels=levels + 1,
         languages=languages + 1,
     )

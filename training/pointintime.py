@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from features.interactions import Integers
 from features.pair import DAY, Floats
-from features.similarity import Integers
 from features.vector import VectorLayout
 
 LEARNER, COURSE = "learner", "course"

@@ -63,7 +63,7 @@ def train(
     Raises:
         InputError: there is too little history.
     """
-    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report)
+    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
     rng = np.random.default_rng(options.seed)
     end = int(history.interactions.moments.max()) + 1
     stages = training_stages(history, end, rng)
@@ -78,8 +78,18 @@ def judge(
     protocol: Protocol,
     options: TrainingOptions,
     report: Report,
+    *,
+    thorough: bool = True,
 ) -> Evaluation:
     """Fit on what a protocol lets be known, and rank the decisions it asks about.
+
+    Args:
+        history: the log.
+        features: stored features as of any moment.
+        protocol: what is known, and what is asked.
+        options: how to train.
+        report: draws progress.
+        thorough: whether to compare with every baseline; `evaluate` says what is left out otherwise.
 
     Raises:
         InputError: there is too little history.
@@ -87,10 +97,16 @@ def judge(
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng)
     booster, _ = _fit(history, divided.training, features, rng, options=options, report=report)
-    # A time split ranks twice: with what was known at T, and with what serving would have known.
-    rankings = 1 if divided.test.until is None else 2
-    count = _counted(f"Ranking the held-out decisions ({protocol})", rankings * len(divided.test.decisions), report)
-    return evaluate(history, protocol, divided.test, booster, features, advance=count)
+    return evaluate(
+        history,
+        protocol,
+        divided,
+        booster,
+        features,
+        seed=options.seed,
+        step=lambda name, total: _counted(name, total, report),
+        thorough=thorough,
+    )
 
 
 def save(

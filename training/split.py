@@ -1,8 +1,8 @@
 """Which decisions a model is fitted and judged on, and what was known at each of them.
 
-`time-split`: everything strictly before a moment T is known; the decision is each learner's first course at or
-after T, of learners with enough earlier ones. Statistics, popularity and stored features are as of T; only the
-clock is that of the decision. What serving would do, which materializes features every day, is told beside it.
+`time-split`: everything strictly before a moment T is known, and T is the moment of every decision: each learner's
+first course at or after T, of learners with enough earlier ones. What serving would do, which looks at the clock
+and materializes features every day, is told beside it.
 
 `leave-last-out`: the decision is each learner's last course. As in every published result of this protocol,
 item-to-item statistics see what *other* learners did later; the learner's own course and everything after
@@ -18,20 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from features.interactions import Integers
 from features.pair import Histories
-from features.similarity import Integers
-from training.history import LearningHistory
+from training.history import NEVER, LearningHistory
 
 EVALUATED_AFTER = 3
 """A learner is evaluated who took at least so many courses before."""
 TRAINED_AFTER = 2
-TRAINING_SHARE = 0.5
+TRAINING_SHARE = 0.6
 """Share of the latest decisions that the ranker is fitted on; what is older only feeds statistics."""
-STAGES = 5
+STAGES = 8
+AHEAD = 2
+"""How many of a learner's next courses after a moment are decisions as of that moment."""
 MOST_DECISIONS = 25_000
-DECISIONS_PER_COURSE = 25
+DECISIONS_PER_COURSE = 12
 """The ranker of a small catalog learns from fewer decisions, and is trained while somebody waits for it."""
 TEST_SHARE = 0.1
+_VALIDATED = 5_000
+"""Decisions that baselines are tuned on at most, where there are many more."""
 
 
 class Protocol(StrEnum):
@@ -48,8 +52,8 @@ class Stage:
     Attributes:
         known: bool[m], the enrollments that item-to-item statistics are fitted on.
         decisions: int64[d], positions of the enrollments that were decided on.
-        until: moment (microseconds) after which nothing is known of anybody; None where each decision knows
-            what lay before it.
+        until: moment (microseconds) that everything is as of, the learner's own history and the clock included; None
+            where each decision knows what lay before it.
     """
 
     known: NDArray[np.bool_]
@@ -59,9 +63,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Split:
-    """What a model is fitted on, and what it is judged on."""
+    """What a model is fitted on, what baselines are tuned on, and what all are judged on.
+
+    Attributes:
+        training: of the ranker.
+        validation: decisions like those of the test, from before it.
+        test: decisions that nothing above has seen.
+    """
 
     training: tuple[Stage, ...]
+    validation: Stage
     test: Stage
 
 
@@ -81,7 +92,11 @@ def split(history: LearningHistory, protocol: Protocol, rng: np.random.Generator
 
 
 def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Generator) -> tuple[Stage, ...]:
-    """Return stages over the latest decisions strictly before a moment, each fitted on what lay before it."""
+    """Return stages over the latest decisions strictly before a moment, each fitted on what lay before it.
+
+    Every block of time is decided on twice: each decision at its own moment, as a page that is looked at, and the
+    learners' next courses as of the block's beginning, as a letter that is sent, or a test that looks ahead.
+    """
     moments = history.interactions.moments
     decisions = np.flatnonzero((moments < cutoff) & (history.earlier >= TRAINED_AFTER))
     decisions = decisions[np.argsort(moments[decisions], kind="stable")]
@@ -89,15 +104,42 @@ def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Genera
     stages = []
     for block in np.array_split(decisions, STAGES):
         if len(block):
-            known = history.known(int(moments[block[0]]))
-            stages.append(Stage(known, _sample(block, _most_decisions(history) // STAGES, rng)))
+            begins, ends = int(moments[block[0]]), int(moments[block[-1]]) + 1
+            known, most = history.known(begins), _most_decisions(history) // STAGES
+            stages.append(Stage(known, _sample(block, most, rng)))
+            later = ahead(history, begins, ends, earlier=TRAINED_AFTER, count=AHEAD)
+            if len(later):
+                stages.append(Stage(known, _sample(later, 2 * most, rng), begins))
     return tuple(stages)
 
 
-def decided(history: LearningHistory, decisions: Integers) -> Histories:
-    """Return what the learners of these decisions had taken strictly before them."""
+def ahead(history: LearningHistory, begins: int, ends: int, *, earlier: int, count: int) -> Integers:
+    """Return int64[d], each learner's first enrollments in a span of time, in the order of time.
+
+    Args:
+        history: the log.
+        begins: first moment of the span.
+        ends: first moment after it.
+        earlier: how many courses a learner must have taken before the span.
+        count: how many of a learner's.
+    """
     log = history.interactions
-    return history.before(log.learners[decisions], log.moments[decisions])
+    within = np.flatnonzero((log.moments >= begins) & (log.moments < ends))
+    learners, starts = np.unique(log.learners[within], return_index=True)
+    place = np.arange(len(within)) - starts[np.searchsorted(learners, log.learners[within])]
+    before = history.earlier[within[starts]][np.searchsorted(learners, log.learners[within])]
+    decisions = within[(place < count) & (before >= earlier)]
+    ordered: Integers = decisions[np.argsort(log.moments[decisions], kind="stable")]
+    return ordered
+
+
+def decided(history: LearningHistory, stage: Stage, decisions: Integers) -> Histories:
+    """Return what the learners of these decisions of a stage had taken strictly before them."""
+    log = history.interactions
+    moments = log.moments[decisions]
+    return history.before(
+        log.learners[decisions], moments if stage.until is None else np.full_like(moments, stage.until)
+    )
 
 
 def split_moment(history: LearningHistory) -> int:
@@ -107,14 +149,18 @@ def split_moment(history: LearningHistory) -> int:
 
 
 def _time_split(history: LearningHistory, rng: np.random.Generator) -> Split:
+    moments = np.sort(history.interactions.moments)
     moment = split_moment(history)
-    log = history.interactions
-    after = np.flatnonzero(log.moments >= moment)
-    _, first = np.unique(log.learners[after], return_index=True)
-    decisions = after[first]
-    decisions = decisions[history.earlier[decisions] >= EVALUATED_AFTER]
-    decisions = decisions[np.argsort(log.moments[decisions], kind="stable")]
-    return Split(training_stages(history, moment, rng), Stage(history.known(moment), decisions, moment))
+    earlier = int(moments[int(len(moments) * (1 - 2 * TEST_SHARE))]) if len(moments) else 0
+    return Split(
+        training=training_stages(history, moment, rng),
+        validation=_first_after(history, earlier, moment),
+        test=_first_after(history, moment, NEVER),
+    )
+
+
+def _first_after(history: LearningHistory, begins: int, ends: int) -> Stage:
+    return Stage(history.known(begins), ahead(history, begins, ends, earlier=EVALUATED_AFTER, count=1), begins)
 
 
 def _leave_last_out(history: LearningHistory, rng: np.random.Generator) -> Split:
@@ -123,8 +169,10 @@ def _leave_last_out(history: LearningHistory, rng: np.random.Generator) -> Split
     earlier = history.earlier
     last = np.flatnonzero((later == 0) & (earlier >= EVALUATED_AFTER))
     before_last = np.flatnonzero((later == 1) & (earlier >= TRAINED_AFTER))
-    training = Stage(later >= 2, _sample(before_last, _most_decisions(history), rng))  # noqa: PLR2004 - the last and its label.
-    return Split((training,), Stage(later >= 1, last))
+    known = later >= 2  # noqa: PLR2004 - the last and its label.
+    training = Stage(known, _sample(before_last, _most_decisions(history), rng))
+    validation = Stage(known, _sample(before_last, _VALIDATED, rng))
+    return Split((training,), validation, Stage(later >= 1, last))
 
 
 def _most_decisions(history: LearningHistory) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.evaluations import print_evaluation
 from app.cli.running import DataDir, progress_console, run_on_platform
+from app.model_scoring import Scored, ScoringRequest, score_learners
 from app.model_training import (
     TrainingOutcome,
     evaluate_model,
@@ -23,7 +26,7 @@ from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
-from training.evaluate import CUTOFF, Evaluation
+from training.evaluate import Evaluation
 from training.release import TrainingOptions
 from training.split import Protocol
 
@@ -61,7 +64,7 @@ def train(
 
     outcome = run_on_platform(data_dir, work)
     console = Console(highlight=False)
-    console.print(_evaluation_table(outcome.evaluation))
+    print_evaluation(console, outcome.evaluation)
     if outcome.live:
         console.print(f"Release {outcome.version} is live.")
     else:
@@ -85,7 +88,8 @@ def evaluate(
 
     Reads the lake and the feature tables; writes nothing but the file of `--json`. Every course that the learner has
     not taken is ranked, and ties count against the course that was. `time-split` knows nothing of the last tenth of
-    the log; `leave-last-out` hides each learner's last course.
+    the log; `leave-last-out` hides each learner's last course. Baselines are tuned on decisions before the test only;
+    intervals are 95%, by paired bootstrap over learners.
     """
     options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
     if json is not None and not json.parent.is_dir():
@@ -97,12 +101,66 @@ def evaluate(
                 return await evaluate_model(data, protocol, options, report)
 
     evaluation = run_on_platform(data_dir, work)
-    Console(highlight=False).print(_evaluation_table(evaluation))
+    print_evaluation(Console(highlight=False), evaluation)
     if json is not None:
         try:
             json.write_bytes(orjson.dumps(evaluation.as_json(), option=orjson.OPT_INDENT_2))
         except OSError as error:
             raise InputError(f"The file {json} cannot be written: {error.strerror}.") from error
+
+
+@app.command()
+def score(
+    output: Annotated[Path, typer.Option("--output", help="File of comma-separated values to write.")],
+    data_dir: DataDir = None,
+    learners: Annotated[
+        Path | None, typer.Option("--learners", help="File with a column learner_id: ids of the source, or our own.")
+    ] = None,
+    count: Annotated[int, typer.Option("--k", min=1, max=500, help="Courses for each learner.")] = 10,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            "--as-of",
+            formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            help="Score from what was known before this moment, UTC, with a model fitted before it.",
+        ),
+    ] = None,
+    seed: Seed = TrainingOptions.seed,
+    threads: Threads = 2,
+    feature_service: Service = _SERVICE,
+    *,
+    everybody: Annotated[bool, typer.Option("--all", help="Score all learners.")] = False,
+) -> None:
+    """Write the best courses of many learners to a file: learner_id, rank, course_id, score, strategy.
+
+    Reads the lake and the feature tables, and the live release or, with --as-of, the log before that moment, to fit a
+    model on it; writes nothing but the file. A learner of whom nothing is known by then gets what is popular; ids
+    that nobody has are left out and counted.
+    """
+    if everybody == (learners is not None):
+        raise InputError("Give either --learners FILE or --all.")
+    moment = as_of.replace(tzinfo=UTC) if as_of is not None else None
+    request = ScoringRequest(learners, output, count, moment)
+    options = TrainingOptions(seed=seed, threads=threads)
+
+    async def work(parts: Platform) -> Scored:
+        async with training_data(parts, feature_service) as data:
+            with shown(progress_console()) as report:
+                return await score_learners(
+                    parts.database,
+                    parts.models_dir,
+                    data,
+                    request,
+                    now=parts.clock(),
+                    options=options,
+                    report=report,
+                )
+
+    found = run_on_platform(data_dir, work)
+    console = Console(highlight=False)
+    console.print(f"{found.learners} learners have a list, {found.by_model} of them by the model.")
+    if found.unknown:
+        console.print(f"{found.unknown} learners are not known and have none.")
 
 
 @app.command()
@@ -139,18 +197,6 @@ def list_(data_dir: DataDir = None) -> None:
         console.print(_release_table(rows))
     else:
         console.print("There is no release yet; `waymark model train` makes one.")
-
-
-def _evaluation_table(evaluation: Evaluation) -> Table:
-    table = Table(title=f"{evaluation.protocol}, {evaluation.learners} learners, every course not taken")
-    table.add_column("Ranker")
-    for name in (f"HR@{CUTOFF}", f"NDCG@{CUTOFF}", "NDCG / popularity"):
-        table.add_column(name, justify="right")
-    baseline = evaluation.rankers["popularity"].ndcg
-    for name, found in evaluation.rankers.items():
-        ratio = f"{found.ndcg / baseline:.2f}" if baseline else "-"
-        table.add_row(name, f"{found.hit_rate:.4f}", f"{found.ndcg:.4f}", ratio)
-    return table
 
 
 def _release_table(rows: list[ReleaseRow]) -> Table:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from database.rows import Row
 from database.statements import Statement
+from database.tables.courses import courses
 from database.tables.enrollments import enrollments
 from database.tables.learners import learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
@@ -38,6 +39,13 @@ class LearnerRow(Row):
     """A learner."""
 
     id: int
+
+
+class SourceRow(Row):
+    """A learner or a course, and what it is called in the source that it was imported from, if it was."""
+
+    id: int
+    source_id: str | None
 
 
 class TopicParentRow(Row):
@@ -79,6 +87,14 @@ LEARNER: Statement[LearnerRow] = Statement(
 IMPORTED_LEARNERS: Statement[LearnerRow] = Statement(
     select(learners.c.id).where(learners.c.source_id == bindparam("source_id", type_=Text)).order_by(learners.c.id),
     LearnerRow,
+)
+
+LEARNER_SOURCES: Statement[SourceRow] = Statement(
+    select(learners.c.id, learners.c.source_id).order_by(learners.c.id), SourceRow
+)
+
+COURSE_SOURCES: Statement[SourceRow] = Statement(
+    select(courses.c.id, courses.c.source_id).order_by(courses.c.id), SourceRow
 )
 
 TOPIC_PARENTS: Statement[TopicParentRow] = Statement(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from features.interactions import Interactions
 from features.neighbors import HALF_LIFE, nearest
-from features.similarity import Interactions
 
 SIZE = 5
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from features.interactions import Integers, Interactions
 from features.pair import (
     DAY,
     HOUR,
@@ -18,12 +19,13 @@ from features.pair import (
     pair_features,
     relate,
 )
-from features.similarity import Integers, Interactions, Similarities, fit_similarities
+from features.similarity import Similarities, fit_similarities
 from tests.simulated_history import simulated_traits
 
 COURSES = 12
 NOW = 20_000 * DAY
 TRAITS = simulated_traits(COURSES)
+POPULARITY = np.zeros((1, COURSES), np.float32)
 
 
 def histories(*taken: list[int]) -> Histories:
@@ -49,7 +51,7 @@ def features_of(batch: Histories, fitted: Similarities) -> Floats:
     """Return the pair features of every history with every course."""
     rows = np.repeat(np.arange(len(batch)), COURSES)
     columns = np.tile(np.arange(COURSES), len(batch))
-    return pair_features(relate(batch, fitted, TRAITS), batch, TRAITS, rows, columns)
+    return pair_features(relate(batch, fitted, TRAITS, POPULARITY), batch, TRAITS, rows, columns)
 
 
 def column(values: Floats, name: str) -> Floats:
@@ -80,7 +82,8 @@ def test_comparisons_equal_a_naive_computation(taken: list[int]) -> None:
     recent = list(enumerate(taken))[:RECENT]
     expected = sum((RECENCY**age * cosine[course] for age, course in recent), start=np.zeros(COURSES))
     np.testing.assert_allclose(column(values, "pair_item_item"), expected, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(column(values, "pair_item_item_max"), cosine[taken].max(axis=0), rtol=1e-6)
+    linear = fitted.linear.toarray()
+    np.testing.assert_allclose(column(values, "pair_linear_flat"), linear[taken].sum(axis=0), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(column(values, "pair_item_item_last"), cosine[taken[0]], rtol=1e-6)
     np.testing.assert_allclose(column(values, "pair_item_item_flat"), cosine[taken].sum(axis=0), rtol=1e-5)
     decayed = sum((TRANSITION_RECENCY**age * rates[course] for age, course in recent[:8]), start=np.zeros(COURSES))
@@ -99,6 +102,22 @@ def test_context_counts_time_back_from_the_decision() -> None:
     )
     values = features_of(batch, similarities())
     assert [2.0, 3.0, 40.0, 1.0, 2.0] == values[0, -5:].tolist()
+
+
+def test_popularity_is_weighed_by_topics_and_languages_of_the_history() -> None:
+    """What many take counts where the history has the topic and the language; what is missing counts as nothing."""
+    popularity = np.arange(COURSES, dtype=np.float32)[None, :].copy()
+    popularity[0, 3] = np.nan
+    batch = histories([0])
+    rows, columns = np.zeros(COURSES, np.int64), np.arange(COURSES)
+    values = pair_features(relate(batch, similarities(), TRAITS, popularity), batch, TRAITS, rows, columns)
+    expected = np.nan_to_num(popularity[0])
+    assert expected.tolist() == column(values, "pair_popularity").tolist()
+    topics = column(values, "pair_topics")
+    np.testing.assert_allclose(column(values, "pair_topic_popularity"), topics * np.log1p(expected), rtol=1e-6)
+    same = TRAITS.languages == TRAITS.languages[0]
+    assert (expected * same).tolist() == column(values, "pair_language_popularity").tolist()
+    assert 1.0 == column(values, "pair_popularity_relative").max()
 
 
 def test_an_empty_history_has_no_comparison_and_no_moments() -> None:

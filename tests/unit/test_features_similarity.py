@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from features.interactions import Interactions
 from features.similarity import (
     LONGEST_HISTORY,
     SHRINKAGE,
     TRANSITION_DECAY,
-    Interactions,
     content_vectors,
     fit_similarities,
     membership,

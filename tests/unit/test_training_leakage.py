@@ -57,8 +57,8 @@ def _seen(history: LearningHistory) -> list[NDArray[Any]]:
     seen = []
     for stage in training_stages(history, MOMENT, np.random.default_rng(1)):
         fitted = fit_similarities(history.interactions.select(stage.known), len(TRAITS))
-        seen += [fitted.item_item.toarray(), fitted.transitions.toarray()]
-        few = Stage(stage.known, _by_moment(history, stage)[:20])
+        seen += [each.toarray() for each in fitted.matrices.values()]
+        few = Stage(stage.known, _by_moment(history, stage)[:20], stage.until)
         for part in examples(history, few, fitted):
             seen += [TRAITS.course_ids[part.columns], part.rows, with_features(history, part, features)]
     return seen

@@ -15,7 +15,9 @@ import pytest
 from core.errors import InputError, ReleaseError
 from serving.artifact import MANIFEST, RANKER, RETRIEVERS, ReleaseManifest, load_release
 from tests.simulated_history import CountedFeatures, simulated_history
-from training.evaluate import NOT_RANKED, metrics, ranks_among
+from training.baselines import CLASSICS
+from training.evaluate import BLEND
+from training.metrics import NOT_RANKED, compared, gains, measured, ranks_among
 from training.release import TrainedModel, TrainingOptions, judge, save, train
 from training.split import Protocol
 
@@ -65,7 +67,7 @@ def test_progress_of_each_step_ends_at_its_total() -> None:
         seen[step] = (done, total)
 
     evaluation = judge(HISTORY, FEATURES, Protocol.LEAVE_LAST_OUT, OPTIONS, report)
-    assert 3 == len(seen)
+    assert 5 == len(seen)
     assert all(done == total > 0 for done, total in seen.values())
     assert Protocol.LEAVE_LAST_OUT.value == evaluation.as_json()["protocol"]
     assert json.loads(json.dumps(evaluation.as_json()))["rankers"]["model"]["ndcg"] > 0
@@ -85,11 +87,8 @@ def test_a_release_is_loaded_as_it_was_written(tmp_path: Path) -> None:
     release = load_release(tmp_path / manifest.version, digest)
     assert manifest.model_copy(update={"files": release.manifest.files}) == release.manifest
     assert FEATURES.layout == release.layout
-    for ours, theirs in (
-        (trained().similarities.item_item, release.similarities.item_item),
-        (trained().similarities.transitions, release.similarities.transitions),
-    ):
-        np.testing.assert_array_equal(ours.toarray(), theirs.toarray())
+    for name, ours in trained().similarities.matrices.items():
+        np.testing.assert_array_equal(ours.toarray(), release.similarities.matrices[name].toarray())
     rows = np.random.default_rng(1).random((9, len(release.layout.names)), dtype=np.float32)
     np.testing.assert_array_equal(trained().booster.inplace_predict(rows), release.booster.inplace_predict(rows))
     assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
@@ -170,5 +169,33 @@ def test_ties_count_against_the_target_and_taken_courses_do_not_count() -> None:
 
 def test_metrics_are_of_the_first_ten() -> None:
     """Rank 1 gains 1, rank 3 a half, rank 11 and no rank nothing."""
-    measured = metrics(np.array([1, 3, 11, NOT_RANKED]))
-    assert (0.5, 0.375) == (measured.hit_rate, measured.ndcg)
+    figures, _ = measured({"model": np.array([1, 3, 11, NOT_RANKED])}, np.random.default_rng(1))
+    found = figures["model"]
+    assert (0.5, 0.375) == (found.hit_rate, found.ndcg)
+    assert 0.0 <= found.low < found.ndcg < found.high < 1.0
+
+
+def test_comparisons_are_paired() -> None:
+    """A ranker that is better by half on each learner is so in every resample; without a baseline it is infinite."""
+    ranks = {"good": np.array([1, 1, 1, 1]), "worse": np.array([3, 3, 3, 3]), "none": np.full(4, NOT_RANKED)}
+    figures, resampled = measured(ranks, np.random.default_rng(1))
+    found = compared(figures, resampled, "good", "worse")
+    assert (2.0, 2.0, 2.0) == (found.ratio, found.low, found.high)
+    assert np.inf == compared(figures, resampled, "good", "none").ratio
+    assert [1.0, 0.5, 0.0] == [float(gains(each)[0]) for each in ranks.values()]
+
+
+def test_every_classic_is_tuned_and_compared() -> None:
+    """A thorough evaluation knows the strong models, their settings, segments, lists and new learners."""
+    evaluation = judge(HISTORY, FEATURES, Protocol.TIME_SPLIT, OPTIONS, silent)
+    assert {*CLASSICS, BLEND, "model", "model-daily"} == evaluation.rankers.keys()
+    assert {*CLASSICS, BLEND} == {each.baseline for each in evaluation.comparisons}
+    assert evaluation.settings["ease-recency"]["ridge"] in {50.0, 100.0, 200.0, 400.0}
+    assert all(each.low <= each.ratio <= each.high for each in evaluation.comparisons)
+    # Who stays in a topic and in a series is found by what is taken together; popularity knows nothing of either.
+    for name in ("item-knn", "als", "ease", "ease-recency", "transitions", BLEND):
+        assert evaluation.rankers[name].ndcg > 1.5 * evaluation.rankers["popularity"].ndcg, name
+    assert evaluation.lists is not None
+    assert 0.3 < evaluation.lists.coverage <= 1.0
+    assert evaluation.cold_start is not None
+    assert evaluation.cold_start.ratio > 1.5

@@ -1,0 +1,70 @@
+"""How an evaluation is printed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from training.evaluate import Evaluation
+from training.metrics import CUTOFF
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """Print the tables of an evaluation."""
+    console.print(_rankers(evaluation))
+    console.print(f"{evaluation.retrieved:.1%} of the courses that were taken are among the model's candidates.")
+    if evaluation.segments:
+        console.print(_segments(evaluation))
+    if evaluation.lists is not None:
+        console.print(_lists(evaluation))
+
+
+def _rankers(evaluation: Evaluation) -> Table:
+    table = Table(title=f"{evaluation.protocol}, {evaluation.learners} learners, every course not taken")
+    table.add_column("Ranker")
+    for name in (f"HR@{CUTOFF}", f"NDCG@{CUTOFF}", "95%", "model / ranker", "95%"):
+        table.add_column(name, justify="right")
+    table.add_column("Tuned")
+    ratios = {each.baseline: each for each in evaluation.comparisons}
+    for name, found in evaluation.rankers.items():
+        ratio = ratios.get(name)
+        setting = evaluation.settings.get(name, {})
+        table.add_row(
+            name,
+            f"{found.hit_rate:.4f}",
+            f"{found.ndcg:.4f}",
+            f"{found.low:.4f} to {found.high:.4f}",
+            f"{ratio.ratio:.2f}" if ratio else "",
+            f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio else "",
+            ", ".join(f"{key} {value:g}" for key, value in setting.items()),
+        )
+    return table
+
+
+def _segments(evaluation: Evaluation) -> Table:
+    table = Table(title=f"NDCG@{CUTOFF} by segment")
+    table.add_column("Segment")
+    for name in ("Learners", "Model", "Popularity", "Ratio"):
+        table.add_column(name, justify="right")
+    for each in evaluation.segments:
+        table.add_row(each.name, str(each.learners), f"{each.model:.4f}", f"{each.popularity:.4f}", f"{each.ratio:.2f}")
+    return table
+
+
+def _lists(evaluation: Evaluation) -> Table:
+    table = Table(title="Beyond accuracy")
+    table.add_column("Figure")
+    table.add_column("", justify="right")
+    found = evaluation.lists
+    if found is not None:
+        table.add_row(f"Catalog coverage@{CUTOFF}", f"{found.coverage:.1%}")
+        table.add_row("Diversity within a list", f"{found.diversity:.3f}")
+        table.add_row("Novelty, bits", f"{found.novelty:.2f}")
+        table.add_row("Popularity lift", f"{found.popularity_lift:.2f}")
+        table.add_row("Topics' divergence from the history, bits", f"{found.calibration:.3f}")
+    cold = evaluation.cold_start
+    if cold is not None:
+        table.add_row(f"New learners, NDCG@{CUTOFF} by stated topics", f"{cold.preference:.4f}")
+        table.add_row(f"New learners, NDCG@{CUTOFF} by popularity", f"{cold.popularity:.4f}")
+        table.add_row("New learners, ratio", f"{cold.ratio:.2f}")
+    return table

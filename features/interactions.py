@@ -1,0 +1,80 @@
+"""Who took what: the log that similarities are fitted on, and what is done with sparse matrices over courses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Sparse: TypeAlias = "sp.csr_array[Any]"
+Integers: TypeAlias = NDArray[np.int64]
+
+NEIGHBORS = 200
+"""Entries that a row of a similarity keeps: those of rarely taken courses, which say the least, are left out."""
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who took what, ordered by learner, then moment.
+
+    Attributes:
+        learners: int64[m], positions of learners.
+        courses: int64[m], positions of courses.
+        moments: int64[m], microseconds since 1970, UTC.
+    """
+
+    learners: Integers
+    courses: Integers
+    moments: Integers
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.learners)
+
+    def select(self, mask: NDArray[np.bool_]) -> Interactions:
+        """Return those that bool[m] keeps, in the same order."""
+        return Interactions(self.learners[mask], self.courses[mask], self.moments[mask])
+
+
+def latest(learners: Integers, count: int) -> NDArray[np.bool_]:
+    """Return bool[m]: whether fewer than `count` of the same learner come later."""
+    ends = np.searchsorted(learners, learners, side="right")
+    kept: NDArray[np.bool_] = ends - np.arange(len(learners)) <= count
+    return kept
+
+
+def empty_matrix(shape: tuple[int, int]) -> Sparse:
+    """Return float32 zeros."""
+    rows = np.zeros(shape[0] + 1, np.int64)
+    return sp.csr_array((np.empty(0, np.float32), np.empty(0, np.int64), rows), shape=shape)
+
+
+def strongest(rows: NDArray[np.float32], count: int = NEIGHBORS) -> Sparse:
+    """Return float32[d, n] with the `count` largest positive entries of each row."""
+    size = rows.shape[1]
+    count = min(count, size)
+    if count == 0:
+        return empty_matrix((len(rows), size))
+    parts = []
+    for first in range(0, len(rows), 512):
+        part = rows[first : first + 512]
+        columns = np.sort(np.argpartition(part, size - count, axis=1)[:, size - count :], axis=1)
+        values = np.take_along_axis(part, columns, axis=1)
+        kept = values > 0
+        ends = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        parts.append(sp.csr_array((values[kept], columns[kept], ends), shape=part.shape))
+    return sp.vstack(parts, format="csr") if parts else empty_matrix((0, size))
+
+
+def strongest_of(matrix: Sparse, count: int = NEIGHBORS) -> Sparse:
+    """Return a sparse matrix with the `count` largest entries of each row; equal ones by column."""
+    lengths = np.diff(matrix.indptr)
+    if lengths.max(initial=0) <= count:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    kept = np.sort(order[np.arange(len(order)) - matrix.indptr[rows] < count])
+    return sp.coo_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape).tocsr()
