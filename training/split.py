@@ -31,7 +31,7 @@ STAGES = 8
 AHEAD = 2
 """How many of a learner's next courses after a moment are decisions as of that moment."""
 MOST_DECISIONS = 25_000
-DECISIONS_PER_COURSE = 12
+DECISIONS_PER_COURSE = 6
 """The ranker of a small catalog learns from fewer decisions, and is trained while somebody waits for it."""
 TEST_SHARE = 0.1
 _VALIDATED = 5_000
