@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from database.tables.recommendations import RecommendationSurface
+
 
 class Strategy(StrEnum):
     """What ranked a list."""
@@ -17,6 +19,10 @@ class Strategy(StrEnum):
 
 class ReasonKind(StrEnum):
     """Why a course is in a list."""
+
+    STAFF_PICK = "STAFF_PICK"
+    NEXT_IN_SEQUENCE = "NEXT_IN_SEQUENCE"
+    PREPARES_FOR = "PREPARES_FOR"
 
     BECAUSE_YOU_TOOK = "BECAUSE_YOU_TOOK"
     MATCHES_GOAL = "MATCHES_GOAL"
@@ -51,12 +57,23 @@ class RecommendationRequest:
         now: the moment of decision.
         limit: the longest list that is wanted.
         allowed: ids of the courses that may be shown; None for all.
+        surface: where the list is shown; None for a plain list.
+        around: id of the course that the list is shown beside or after.
+        readable: ids of the courses that are published in a language of the learner; None for all. The same object
+            as long as nothing changes, so that whoever ranks may remember what it made of it.
+        hidden: ids of the courses that must not be shown, whatever they are.
+        variant: what else distinguishes lists of one learner, such as a filter in words; `allowed` follows from it.
     """
 
     learner_id: int | None
     now: datetime
     limit: int
     allowed: frozenset[int] | None = None
+    surface: RecommendationSurface | None = None
+    around: int | None = None
+    readable: frozenset[int] | None = None
+    hidden: frozenset[int] = frozenset()
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from database.queries.courses import IdRow
-from database.statements import Statement
 from database.tables.courses import courses
 from database.tables.recommendations import recommendation_dismissals, recommendation_feedback
-
-MOST_DISMISSED = 500
 
 
 class Feedback(NamedTuple):
@@ -25,16 +21,6 @@ class Feedback(NamedTuple):
     recommendation_id: UUID
     course_id: int
     kind: str
-
-
-# The newest are read, so that a recommendation's reads stay bounded.
-DISMISSED = Statement(
-    select(recommendation_dismissals.c.course_id.label("id"))
-    .where(recommendation_dismissals.c.learner_id == bindparam("learner_id", type_=BigInteger))
-    .order_by(recommendation_dismissals.c.dismissed_at.desc(), recommendation_dismissals.c.course_id)
-    .limit(literal_column(str(MOST_DISMISSED))),
-    IdRow,
-)
 
 
 async def count_once(

@@ -51,6 +51,23 @@ class FakeModel:
         assert now.tzinfo is not None
         return self.cause
 
+    @property
+    def version(self) -> str | None:
+        """Return the version of its answers."""
+        return "v1"
+
+    def explain(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> list[tuple[Reason, ...]]:
+        """Return the newest course of the history as the reason of every course."""
+        assert request.learner_id is not None
+        assert preferences is None or preferences.level
+        return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
+
     async def rank(
         self,
         request: RecommendationRequest,
