@@ -173,6 +173,12 @@ async def _rows(
     return {row.id: row for row in found}, {row.id: row for row in topics}
 
 
+async def told_reasons(context: Context, ranked: RankedCourse) -> list[RecommendationReason]:
+    """Return the reasons of one course as a learner is told them."""
+    course_rows, topic_rows = await _rows(context, [ranked])
+    return [_reason(reason, course_rows, topic_rows) for reason in ranked.reasons]
+
+
 def _reason(
     reason: Reason, course_rows: Mapping[int, CourseRow], topic_rows: Mapping[int, TopicRow]
 ) -> RecommendationReason:
@@ -181,17 +187,20 @@ def _reason(
     return RecommendationReason(kind=reason.kind, text=_text(reason.kind, course, topic), course=course, topic=topic)
 
 
+_ABOUT_COURSE = {
+    ReasonKind.NEXT_IN_SEQUENCE: "Continues {}",
+    ReasonKind.PREPARES_FOR: "Prepares for {}",
+    ReasonKind.BECAUSE_YOU_TOOK: "Because you took {}",
+}
+_ABOUT_TOPIC = {
+    ReasonKind.MATCHES_GOAL: "Matches your interest in {}",
+    ReasonKind.POPULAR_IN_TOPIC: "Popular in {}",
+}
+
+
 def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) -> str:
-    if kind is ReasonKind.STAFF_PICK:
-        return "Picked by our staff"
-    if kind is ReasonKind.NEXT_IN_SEQUENCE and course is not None:
-        return f"Continues {course.title}"
-    if kind is ReasonKind.PREPARES_FOR and course is not None:
-        return f"Prepares for {course.title}"
-    if kind is ReasonKind.BECAUSE_YOU_TOOK and course is not None:
-        return f"Because you took {course.title}"
-    if kind is ReasonKind.MATCHES_GOAL and topic is not None:
-        return f"Matches your interest in {topic.name}"
-    if kind is ReasonKind.POPULAR_IN_TOPIC and topic is not None:
-        return f"Popular in {topic.name}"
-    return "Popular with learners"
+    if kind in _ABOUT_COURSE and course is not None:
+        return _ABOUT_COURSE[kind].format(course.title)
+    if kind in _ABOUT_TOPIC and topic is not None:
+        return _ABOUT_TOPIC[kind].format(topic.name)
+    return "Picked by our staff" if kind is ReasonKind.STAFF_PICK else "Popular with learners"

@@ -23,6 +23,7 @@ from schema.courses import Course, CourseBy, CourseConnection, CourseFilter, Cou
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ADMINISTRATOR, ANYONE, MODERATOR
+from schema.recommendation_rules import RecommendationRuleQuery
 from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic, TopicBy
 from schema.users import UserQuery
@@ -31,7 +32,7 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery):
+class Query(RecommendationRuleQuery, UserQuery):
     """The query type."""
 
     @batch(node_resolvers.node, policy=ANYONE)

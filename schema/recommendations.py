@@ -41,7 +41,7 @@ describe(
     RecommendationSurface,
     "Where in a client the list is shown. Open to growth.",
     HOME="The learner's first page: topics are spread, at most three of ten in a row.",
-    COURSE_PAGE="Beside a course, which `courseId` names: what is taken together with it and what is on its topics leads.",
+    COURSE_PAGE="Beside a course, which `courseId` names: what is taken with it and what is on its topics leads.",
     AFTER_COMPLETION=(
         "When a course has been completed, which `courseId` names (else it is the newest one): what builds upon it and "
         "what is on its topics leads."

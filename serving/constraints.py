@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -68,26 +68,28 @@ class Constraints:
         rules = self.rules
         if rules is None:
             return replace(self.request, hidden=self._hidden)
-        return replace(self.request, readable=rules.readable(self.learner.languages), hidden=self._hidden)
+        return replace(self.request, readable=rules.readable(self._languages), hidden=self._hidden)
 
     def obstacle(self, course_id: int) -> Obstacle | None:
         """Return what keeps a course from the list; None when it may be in it, after what comes before it."""
+        return next(self.obstacles(course_id), None)
+
+    def obstacles(self, course_id: int) -> Iterator[Obstacle]:
+        """Yield all that keeps a course from the list, but for prerequisites, which `steps` tells."""
         for kind, courses in self._kept_out:
             if course_id in courses:
-                return Obstacle(kind, course_id=self._completed_after(course_id, kind))
+                yield Obstacle(kind, course_id=self._completed_after(course_id, kind))
         if self.rules is not None:
             facts = self.rules.courses.get(course_id)
             if facts is None:
-                return Obstacle(ObstacleKind.UNPUBLISHED)
-            languages = self.learner.languages
-            if languages is not None and facts.language not in languages:
-                return Obstacle(ObstacleKind.LANGUAGE)
+                yield Obstacle(ObstacleKind.UNPUBLISHED)
+            elif self._languages is not None and facts.language not in self._languages:
+                yield Obstacle(ObstacleKind.LANGUAGE)
             for rule in self.staff(RecommendationRuleKind.EXCLUSION):
                 if rule.is_about(course_id, facts):
-                    return Obstacle(ObstacleKind.EXCLUDED, rule_id=rule.id)
+                    yield Obstacle(ObstacleKind.EXCLUDED, rule_id=rule.id)
         if self.request.allowed is not None and course_id not in self.request.allowed:
-            return Obstacle(ObstacleKind.FILTERED)
-        return None
+            yield Obstacle(ObstacleKind.FILTERED)
 
     def steps(self, course_id: int, shown: AbstractSet[int]) -> list[int] | Obstacle:
         """Return what must be shown before a course, in its order, or what cannot be shown and so keeps it out.
@@ -129,6 +131,10 @@ class Constraints:
         if self.request.around is not None or self.request.surface is not RecommendationSurface.AFTER_COMPLETION:
             return self.request.around
         return next(iter(self.learner.with_status(EnrollmentStatus.COMPLETED)), None)
+
+    @cached_property
+    def _languages(self) -> frozenset[str] | None:
+        return self.learner.languages
 
     @cached_property
     def _staff(self) -> dict[RecommendationRuleKind, tuple[StaffRule, ...]]:

@@ -22,7 +22,7 @@ from database.tables.enrollments import EnrollmentStatus
 from features.similarity import Integers
 from serving.artifact import Release
 from serving.breaker import BusyError, Patience
-from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, explain, rank
+from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, explain, rank, retrieved_by
 from serving.rankings import RankedCourse, Reason, RecommendationRequest
 from serving.releases import ReleaseHolder
 
@@ -210,6 +210,19 @@ class RankingEngine:
         if model is None:
             raise UnavailableError("No model is loaded.")
         return explain(model, self._question(model, request, history, preferences, {}), course_ids)
+
+    def retrieved_by(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_id: int,
+    ) -> tuple[str, ...]:
+        """Return which retrievers bring a course for a learner; errors as for `explain`."""
+        model = self._model
+        if model is None:
+            raise UnavailableError("No model is loaded.")
+        return retrieved_by(model, self._question(model, request, history, preferences, {}), course_id)
 
     def _question(
         self,

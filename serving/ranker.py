@@ -249,6 +249,22 @@ def explain(model: RankingModel, question: Question, course_ids: Sequence[int]) 
     return [next(reasons) if there else () for there in found.tolist()]
 
 
+def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tuple[str, ...]:
+    """Return which retrievers bring a course as a candidate; none for a course that only follows by popularity.
+
+    Raises:
+        DeclinedError: no course of the history is known.
+    """
+    histories, eligible, _ = _known(model, question)
+    scores = retriever_scores(relate(histories, model.similarities, model.traits), model.popularity)
+    found = []
+    for name, values in scores.items():
+        _, columns = select_candidates({name: values}, eligible)
+        if course_id in model.traits.course_ids[columns]:
+            found.append(name)
+    return tuple(found)
+
+
 def _others(
     popularity: Floats, eligible: NDArray[np.bool_], columns: Integers, predicted: Floats
 ) -> tuple[Integers, NDArray[np.float64]]:

@@ -6,6 +6,7 @@ Only PostgreSQL being away is an error: without it nothing of the platform works
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +26,7 @@ from database.session import Reader
 from database.tables.recommendations import RecommendationSurface
 from serving.arrangement import arrange, least_ranked
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
-from serving.constraints import Constraints
+from serving.constraints import Constraints, Obstacle, ObstacleKind
 from serving.fallback import fall_back
 from serving.learners import STRANGER, Learner, read_learner
 from serving.lists import KeptList, ListPart, RankedLists, places_for, question_of, state_of
@@ -54,6 +55,8 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 _MOST_REASONS = 3
+_LONGEST = 200_000
+_PATIENCE_TO_EXPLAIN = 5.0
 
 
 class ModelAnswer(Protocol):
@@ -105,6 +108,16 @@ class Model(Protocol):
         """Return the reasons of courses that were ranked for a learner, or raise UnavailableError."""
         ...
 
+    def retrieved_by(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_id: int,
+    ) -> Sequence[str]:
+        """Return which retrievers of the first stage bring a course, or raise UnavailableError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
@@ -129,6 +142,29 @@ class ListPage:
     more: bool
     strategy: Strategy
     model_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a learner is, or is not, shown a course.
+
+    Attributes:
+        strategy: what ranks their list.
+        model_version: version of the release, when a model does.
+        fallback_cause: as of `RankedList`.
+        rank: its place from 1; None when it is not in the list.
+        course: as it stands in the list; None when it does not.
+        obstacles: all that keeps it from there.
+        retrievers: what of the model's first stage brings it; None when no model ranks.
+    """
+
+    strategy: Strategy
+    model_version: str | None
+    fallback_cause: str | None
+    rank: int | None
+    course: RankedCourse | None
+    obstacles: tuple[Obstacle, ...]
+    retrievers: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +260,7 @@ class Recommender:
             asked = await self._asked(reader, replace(request, limit=places))
             ranked = await self._ranked(reader, asked)
             more = len(ranked.courses) >= places
-            return self._page(asked, start, ranked.courses[start : places - 1], more, ranked, None)
+            return self._page(asked, start, ranked.courses[start : places - 1], ranked, more=more, list_id=None)
         asked = await self._asked(reader, replace(request, limit=places_for(places)))
         kept = KeptList(self._lists, request.learner_id, question_of(request), request.now, list_id)
         expected = self._expected(asked)
@@ -240,15 +276,16 @@ class Recommender:
                 await kept.remember(state)
         part = kept.at(start)
         more = len(kept.courses) >= places
-        return self._page(asked, start, kept.courses[start : places - 1], more, part, kept.list_id)
+        return self._page(asked, start, kept.courses[start : places - 1], part, more=more, list_id=kept.list_id)
 
     def _page(
         self,
         asked: _Asked,
         start: int,
         places: Sequence[RankedCourse],
-        more: bool,  # noqa: FBT001 - one of many things that a page says.
         by: RankedList | ListPart,
+        *,
+        more: bool,
         list_id: UUID | None,
     ) -> ListPage:
         """Return a page without the courses that may not be shown any more, each of the others with its reasons."""
@@ -269,8 +306,39 @@ class Recommender:
             model_version=by.model_version,
         )
 
-    async def _asked(self, reader: Reader, request: RecommendationRequest) -> _Asked:
-        ends = asyncio.get_running_loop().time() + self._deadline
+    async def explain(self, reader: Reader, request: RecommendationRequest, course_id: int) -> Explanation:
+        """Return where a course stands in the list that a learner would be shown now, or what keeps it from there.
+
+        Args:
+            reader: of the request.
+            request: whose list; its limit does not matter.
+            course_id: the course.
+
+        Raises:
+            UnavailableError: PostgreSQL cannot be reached.
+        """
+        asked = await self._asked(reader, replace(request, limit=_LONGEST), _PATIENCE_TO_EXPLAIN)
+        ranked = await self._ranked(reader, asked)
+        place, course = next(
+            ((n, one) for n, one in enumerate(ranked.courses, start=1) if one.course_id == course_id), (None, None)
+        )
+        obstacles = tuple(asked.constraints.obstacles(course_id))
+        if course is not None:
+            (course,) = self._explained(asked, ranked.strategy, [course])
+        elif not obstacles:
+            steps = asked.constraints.steps(course_id, frozenset())
+            missing = Obstacle(ObstacleKind.NOT_A_CANDIDATE)
+            obstacles = (steps if isinstance(steps, Obstacle) else missing,)
+        retrievers = None
+        if ranked.strategy is Strategy.MODEL and self._model is not None:
+            learner = asked.learner
+            with contextlib.suppress(UnavailableError):
+                retrievers = self._model.retrieved_by(asked.request, learner.history, learner.preferences, course_id)
+        cause, version = ranked.fallback_cause, ranked.model_version
+        return Explanation(ranked.strategy, version, cause, place, course, obstacles, retrievers)
+
+    async def _asked(self, reader: Reader, request: RecommendationRequest, patience: float | None = None) -> _Asked:
+        ends = asyncio.get_running_loop().time() + (patience or self._deadline)
         learner = STRANGER if request.learner_id is None else await read_learner(reader, request.learner_id)
         constraints = Constraints(self.rulebook.current, learner, request)
         neighbors: Sequence[int] = ()

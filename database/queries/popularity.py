@@ -65,7 +65,7 @@ _ALL_LEVELS = _text(CourseLevel.ALL_LEVELS.value)
 
 
 def _shown(query: Select[Any]) -> Select[Any]:
-    """Keep published courses that are allowed, readable, and neither hidden, taken nor dismissed; null allows everything."""
+    """Keep published, allowed, readable courses, neither hidden, taken nor dismissed; null allows everything."""
     taken = exists().where(enrollments.c.learner_id == _LEARNER, enrollments.c.course_id == courses.c.id)
     dismissals = recommendation_dismissals.c
     dismissed = exists().where(dismissals.learner_id == _LEARNER, dismissals.course_id == courses.c.id)

@@ -68,6 +68,18 @@ class FakeModel:
         assert preferences is None or preferences.level
         return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
 
+    def retrieved_by(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_id: int,
+    ) -> tuple[str, ...]:
+        """Say that the transitions bring the course after the newest one."""
+        assert request.learner_id is not None
+        assert preferences is None or preferences.level
+        return ("transitions",) if course_id == history[0].course_id + 1 else ()
+
     async def rank(
         self,
         request: RecommendationRequest,
