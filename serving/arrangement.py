@@ -7,7 +7,7 @@ every longer list of the same moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from math import prod
@@ -35,21 +35,60 @@ def arrange(
         neighbors: courses that learners take together with the one that the list is around.
     """
     window = [course for course in ranked[:WINDOW] if constraints.obstacle(course.course_id) is None]
-    window = _pinned(_on_surface(window, constraints, neighbors), constraints)
-    arranged: list[RankedCourse] = []
-    shown: set[int] = set()
+    window = _on_surface(window, constraints, neighbors)
+    sequence = _Sequence(constraints, _pins(window, constraints))
     for course in chain(window, ranked[WINDOW:]):
-        key = course.course_id
-        if key in shown or constraints.obstacle(key) is not None:
-            continue
-        steps = constraints.steps(key, shown)
+        if constraints.obstacle(course.course_id) is None:
+            sequence.add(course)
+    return _descending(sequence.finished())
+
+
+class _Sequence:
+    """A list while it grows: each course after what it builds upon, and pinned ones in their places."""
+
+    def __init__(self, constraints: Constraints, pins: Mapping[int, tuple[int, RankedCourse]]) -> None:
+        self._constraints = constraints
+        self._pins = dict(pins)
+        self._arranged: list[RankedCourse] = []
+        self._shown: set[int] = set()
+
+    def add(self, course: RankedCourse) -> None:
+        """Add a course, unless it is there, waits for its place, or needs what cannot be shown."""
+        if course.course_id not in self._shown and course.course_id not in self._pins:
+            self._add_after_steps(course)
+
+    def finished(self) -> list[RankedCourse]:
+        """Return the list; what is pinned beyond its end stands at the end."""
+        while self._pins:
+            self._add_pinned(next(iter(self._pins)))
+        return self._arranged
+
+    def _add_after_steps(self, course: RankedCourse) -> None:
+        steps = self._constraints.steps(course.course_id, self._shown)
         if isinstance(steps, Obstacle):
-            continue
-        why = (Reason(ReasonKind.PREPARES_FOR, course_id=key),)
-        arranged += [RankedCourse(step, course.score, why) for step in steps]
-        arranged.append(course)
-        shown.update(steps, (key,))
-    return _descending(arranged)
+            return
+        why = (Reason(ReasonKind.PREPARES_FOR, course_id=course.course_id),)
+        for one in (*(RankedCourse(step, course.score, why) for step in steps), course):
+            while self._pins and next(iter(self._pins.values()))[0] <= len(self._arranged) + 1:
+                self._add_pinned(next(iter(self._pins)))
+            # A pinned course that came between may have brought it.
+            if one.course_id not in self._shown:
+                self._append(one)
+
+    def _add_pinned(self, key: int) -> None:
+        _, pinned = self._pins.pop(key)
+        steps = self._constraints.steps(key, self._shown)
+        if not isinstance(steps, Obstacle):
+            why = (Reason(ReasonKind.PREPARES_FOR, course_id=key),)
+            for step in steps:
+                self._append(RankedCourse(step, pinned.score, why))
+            self._append(pinned)
+
+    def _append(self, course: RankedCourse) -> None:
+        # What is pinned further down has come earlier, as another course builds upon it.
+        self._pins.pop(course.course_id, None)
+        self._arranged.append(course)
+        self._shown.add(course.course_id)
 
 
 def least_ranked(constraints: Constraints) -> int:
@@ -123,22 +162,17 @@ def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[Ra
     return spread
 
 
-def _pinned(window: list[RankedCourse], constraints: Constraints) -> list[RankedCourse]:
-    """Return the window with the pinned courses in their places, as far as they may be shown to the learner."""
-    pins = sorted(constraints.staff(RecommendationRuleKind.PIN), key=lambda rule: (rule.place, rule.id))
-    if not pins:
-        return window
+def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int, tuple[int, RankedCourse]]:
+    """Return the place of each pinned course that may be shown to the learner, in the order of the places."""
     ranked = {course.course_id: course for course in window}
-    places: dict[int, int] = {}
-    for rule in pins:
-        if rule.course_id is not None and constraints.obstacle(rule.course_id) is None:
-            places.setdefault(rule.course_id, rule.place)
-    others = [course for course in window if course.course_id not in places]
     score = window[-1].score if window else 0.0
-    for key, place in places.items():
-        course = ranked.get(key, RankedCourse(key, score, ()))
-        others.insert(place - 1, _because(course, Reason(ReasonKind.STAFF_PICK)))
-    return others
+    found: dict[int, tuple[int, RankedCourse]] = {}
+    for rule in sorted(constraints.staff(RecommendationRuleKind.PIN), key=lambda rule: (rule.place, rule.id)):
+        key = rule.course_id
+        if key is not None and key not in found and constraints.obstacle(key) is None:
+            course = ranked.get(key, RankedCourse(key, score, ()))
+            found[key] = (rule.place, _because(course, Reason(ReasonKind.STAFF_PICK)))
+    return found
 
 
 def _because(course: RankedCourse, reason: Reason) -> RankedCourse:
