@@ -25,7 +25,7 @@ from serving.rankings import Strategy
 
 describe(
     RecommendationRuleKind,
-    "What staff wants of a course in the lists of learners.",
+    "What staff wants of a course in the lists of learners. Open to growth.",
     PIN="It stands at a place, whatever its rank, for every learner who may be shown it.",
     BOOST="Its rank is divided by a weight: 2 moves it from place 10 to 5. Only what is among the first 200 moves.",
     EXCLUSION="It is not shown.",

@@ -181,11 +181,14 @@ class KeptList:
         self._now = now
         self._parts: list[ListPart] = []
         self.list_id = list_id or time_ordered_uuid(now)
+        self._fresh_id: UUID | None = None
         self.courses: list[RankedCourse] = []
 
     async def find(self, state: str) -> None:
         """Take up the list that the learner was last shown in this state, if there is one."""
-        self.list_id = await self._lists.current(self._learner_id, state, self._now) or self.list_id
+        found = await self._lists.current(self._learner_id, state, self._now)
+        if found is not None:
+            self._fresh_id, self.list_id = self.list_id, found
 
     async def read(self, places: int) -> None:
         """Read the first places.
@@ -200,6 +203,9 @@ class KeptList:
             if part.question != self._question:
                 raise InvalidArgumentError("The cursor belongs to a list with other arguments.")
             self._add(part)
+        if not self._parts and self._fresh_id is not None:
+            # It was remembered and is gone: what is made now is another list.
+            self.list_id = self._fresh_id
 
     def covers(self, places: int) -> bool:
         """Say whether so many places are known, or all that there are."""

@@ -108,6 +108,24 @@ def check(ranked: RankedList, learner: int | None, around: int | None = None) ->
         missing = NEEDS.get(course, set()) - mastered - {DRAFT, ARCHIVED}
         assert missing <= set(listed[:place]), f"{course} stands before {missing}"
     assert all(one.score >= other.score for one, other in pairwise(ranked.courses))
+    for one in ranked.courses:
+        for reason in one.reasons:
+            assert is_true(reason, one.course_id, learner, listed), (one, reason)
+
+
+def is_true(reason: Reason, course: int, learner: int | None, listed: list[int]) -> bool:
+    """Say whether a reason is so, by what the platform was made of."""
+    kind = reason.kind
+    if kind is ReasonKind.MATCHES_GOAL:
+        return learner in {2, 4} and reason.topic_id == 2 == TOPICS[course % 3]
+    if kind is ReasonKind.POPULAR:
+        return course * 37 % 101 > 0
+    if kind is ReasonKind.PREPARES_FOR:
+        return reason.course_id in listed and course in before(reason.course_id or 0)
+    if kind is ReasonKind.NEXT_IN_SEQUENCE:
+        return learner is not None and (reason.course_id == COMPLETED[learner]) and COMPLETED[learner] in NEEDS[course]
+    # The model of this test says the newest course, which each learner takes.
+    return kind is ReasonKind.STAFF_PICK or reason.course_id == learner
 
 
 @pytest.mark.parametrize("surface", SURFACES)
