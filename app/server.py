@@ -55,12 +55,12 @@ class Ranking:
         version = self.version()
         return {"status": self.phase.value if version is not None else "no model", "modelVersion": version}
 
-    def recommender(self, parts: Platform) -> Recommender:
-        """Return what answers recommendations in the phase that the settings name."""
+    def recommender(self, parts: Platform, deadline: float | None = None) -> Recommender:
+        """Return what answers recommendations in the phase that the settings name, by their deadline or another."""
         settings = parts.settings
         return Recommender(
             self.model,
-            settings.ranking.deadline,
+            deadline or settings.ranking.deadline,
             rollout=Rollout(settings.recommendations, settings.recommendations_percent),
             lists=self.lists,
         )

@@ -58,7 +58,7 @@ def recommend(
         )
         async with ranking(parts) as ranked:
             patience = max(_PATIENCE, parts.settings.ranking.deadline)
-            recommender = Recommender(ranked.model, patience)
+            recommender = ranked.recommender(parts, patience)
             await recommender.rulebook.load(parts.database, parts.clock())
             request = RecommendationRequest(learner_id=learner_id, now=parts.clock(), limit=limit)
             return await answer(parts.database, recommender, request)

@@ -18,7 +18,7 @@ from serving.reasons import POPULAR_PLACES, TOPIC_PLACES
 from tests.simulated_history import PARENTS, simulated_courses, simulated_events
 from tests.simulated_ranking import HISTORY, IDS, model
 
-LISTS = 2_500
+LISTS = 2_000
 LENGTH = 12
 COURSES = simulated_courses().set_index("course_id")
 EVENTS = simulated_events()
@@ -99,28 +99,27 @@ def question(rng: np.random.Generator) -> Question:
 
 
 def test_every_reason_of_thousands_of_lists_is_true() -> None:
-    """Of each kind, and asked for later as well as with the ranking."""
+    """Of each kind; of the courses that were ranked first, and of any others that a list could hold."""
     rng = np.random.default_rng(11)
     kinds: Counter[ReasonKind] = Counter()
     explained = 0
     for number in range(LISTS):
         asked = question(rng)
-        ranked = rank(model(), asked)
-        assert LENGTH == len(ranked)
-        for course in ranked:
-            explained += bool(course.reasons)
-            for reason in course.reasons:
-                kinds[reason.kind] += 1
-                assert is_true(reason, course.course_id, asked), (reason, course, asked)
-        if number % 10 == 0:
+        keys = rng.choice(np.setdiff1d(IDS, asked.history), size=LENGTH, replace=False).tolist()
+        if number % 20 == 0:
+            ranked = rank(model(), asked)
             keys = [course.course_id for course in ranked]
-            assert [course.reasons for course in ranked] == explain(model(), asked, keys)
             bare = rank(model(), replace(asked, explained=2))
-            assert [course.reasons for course in ranked[:2]] == [course.reasons for course in bare[:2]]
-            assert {()} == {course.reasons for course in bare[2:]}
-    assert min(kinds[kind] for kind in (ReasonKind.BECAUSE_YOU_TOOK, ReasonKind.MATCHES_GOAL)) > 100
-    assert kinds[ReasonKind.POPULAR_IN_TOPIC] > 100
-    assert explained > 0.9 * LISTS * LENGTH
+            assert [*(course.reasons for course in ranked[:2]), *[()] * (LENGTH - 2)] == [one.reasons for one in bare]
+            assert [course.reasons for course in ranked] == explain(model(), asked, keys)
+        for course, reasons in zip(keys, explain(model(), asked, keys), strict=True):
+            explained += bool(reasons)
+            for reason in reasons:
+                kinds[reason.kind] += 1
+                assert is_true(reason, course, asked), (reason, course, asked)
+    counted = (ReasonKind.BECAUSE_YOU_TOOK, ReasonKind.MATCHES_GOAL, ReasonKind.POPULAR_IN_TOPIC)
+    assert min(kinds[kind] for kind in counted) > 100
+    assert explained > 0.5 * LISTS * LENGTH
 
 
 def test_named_course_is_the_one_that_contributed_the_most() -> None:
