@@ -29,6 +29,7 @@ from security.encryption import Cipher
 from security.keys import load_or_create_key_ring, refuse_missing_keys
 from security.passwords import Passwords
 from security.tokens import Tokens
+from serving.exposures import Exposures
 from serving.lists import RankedLists
 from serving.recommender import Model, Recommender
 from serving.rollout import Rollout
@@ -63,6 +64,7 @@ class Ranking:
             deadline or settings.ranking.deadline,
             rollout=Rollout(settings.recommendations, settings.recommendations_percent),
             lists=self.lists,
+            exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
         )
 
 

@@ -95,6 +95,9 @@ class RankingSettings(Part):
         default=14 * 86_400.0, description="Age in seconds of the last materialization at which features are stale."
     )
     list_lifetime: Seconds = Field(default=1_800.0, description="Seconds that a learner's ranked list is kept.")
+    exposure_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the model's lists whose shown places are logged with features."
+    )
 
 
 class QualitySettings(Part):

@@ -22,8 +22,18 @@ from database.tables.enrollments import EnrollmentStatus
 from features.similarity import Integers
 from serving.artifact import Release
 from serving.breaker import BusyError, Patience
-from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, explain, rank, retrieved_by
-from serving.rankings import RankedCourse, Reason, RecommendationRequest
+from serving.ranker import (
+    CourseMatrix,
+    Question,
+    RankingModel,
+    align,
+    as_microseconds,
+    explain,
+    rank,
+    retrieved_by,
+    vectors,
+)
+from serving.rankings import RankedCourse, Reason, RecommendationRequest, Vectors
 from serving.releases import ReleaseHolder
 
 _LOG = logging.getLogger(__name__)
@@ -223,6 +233,31 @@ class RankingEngine:
         if model is None:
             raise UnavailableError("No model is loaded.")
         return retrieved_by(model, self._question(model, request, history, preferences, {}), course_id)
+
+    async def vectors(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Vectors:
+        """Return what the model ranks courses by; courses without features are left out.
+
+        Raises:
+            UnavailableError: a part is missing.
+        """
+        model = self._model
+        if model is None or request.learner_id is None:
+            raise UnavailableError("No model is loaded.")
+        learner_id, patience = request.learner_id, Patience()
+        stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
+        question = self._question(model, request, history, preferences, stored)
+        known = [key for key in course_ids if np.isin(key, model.traits.course_ids)]
+        loop = asyncio.get_running_loop()
+        rows = await self._in_line(
+            self._rankers, lambda: loop.run_in_executor(self._executor, vectors, model, question, known), patience
+        )
+        return Vectors(model.version, model.release.layout.names, dict(zip(known, rows, strict=True)))
 
     def _question(
         self,

@@ -249,6 +249,24 @@ def explain(model: RankingModel, question: Question, course_ids: Sequence[int]) 
     return [next(reasons) if there else () for there in found.tolist()]
 
 
+def vectors(model: RankingModel, question: Question, course_ids: Sequence[int]) -> list[list[float]]:
+    """Return the vectors that the model ranks courses of its matrix by, in the order of the layout's names.
+
+    Raises:
+        DeclinedError: no course of the history is known.
+        ReleaseError: a learner feature that the release reads is not served.
+    """
+    histories, _, _ = _known(model, question)
+    places, _ = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
+    relations = relate(histories, model.similarities, model.traits)
+    pair = pair_features(relations, histories, model.traits, np.zeros(len(places), np.int64), places)
+    learner = _learner_row(model.release, question.learner)
+    found: list[list[float]] = model.release.layout.assemble(
+        histories.now, learner, model.features[places], pair
+    ).tolist()
+    return found
+
+
 def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tuple[str, ...]:
     """Return which retrievers bring a course as a candidate; none for a course that only follows by popularity.
 

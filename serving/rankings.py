@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from database.tables.recommendations import RecommendationSurface
 
@@ -91,3 +93,43 @@ class RankedList:
     model_version: str | None
     courses: tuple[RankedCourse, ...]
     fallback_cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What a model ranks courses by.
+
+    Attributes:
+        version: of the release.
+        names: of the features.
+        rows: their values, by course.
+    """
+
+    version: str
+    names: tuple[str, ...]
+    rows: Mapping[int, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """Some places of a ranked list.
+
+    Attributes:
+        list_id: names the list for its later pages and for what learners do with it.
+        kept: whether a later page finds the list by its name; otherwise it is ranked anew.
+        start: how many places come before.
+        courses: of these places that may still be shown, each with its place in the whole list, from 1.
+        end: the last place of the page, shown or not.
+        more: whether a place follows.
+        strategy: what ranked these places.
+        model_version: version of the release, when a model did.
+    """
+
+    list_id: UUID
+    kept: bool
+    start: int
+    courses: tuple[tuple[int, RankedCourse], ...]
+    end: int
+    more: bool
+    strategy: Strategy
+    model_version: str | None

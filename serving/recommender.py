@@ -27,16 +27,19 @@ from database.tables.recommendations import RecommendationSurface
 from serving.arrangement import arrange, least_ranked
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
 from serving.constraints import Constraints, Obstacle, ObstacleKind
+from serving.exposures import Exposures
 from serving.fallback import fall_back
 from serving.learners import STRANGER, Learner, read_learner
 from serving.lists import KeptList, ListPart, RankedLists, places_for, question_of, state_of
 from serving.rankings import (
+    ListPage,
     RankedCourse,
     RankedList,
     Reason,
     ReasonKind,
     RecommendationRequest,
     Strategy,
+    Vectors,
 )
 from serving.rollout import EVERYBODY, Rollout
 from serving.rulebook import Rulebook
@@ -118,30 +121,15 @@ class Model(Protocol):
         """Return which retrievers of the first stage bring a course, or raise UnavailableError."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """Some places of a ranked list.
-
-    Attributes:
-        list_id: names the list for its later pages and for what learners do with it.
-        kept: whether a later page finds the list by its name; otherwise it is ranked anew.
-        start: how many places come before.
-        courses: of these places that may still be shown, each with its place in the whole list, from 1.
-        end: the last place of the page, shown or not.
-        more: whether a place follows.
-        strategy: what ranked these places.
-        model_version: version of the release, when a model did.
-    """
-
-    list_id: UUID
-    kept: bool
-    start: int
-    courses: tuple[tuple[int, RankedCourse], ...]
-    end: int
-    more: bool
-    strategy: Strategy
-    model_version: str | None
+    async def vectors(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Vectors:
+        """Return what the model ranks courses by, or raise UnavailableError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +187,7 @@ class Recommender:
         rulebook: which courses may be shown to whom, and what staff wants.
         rollout: whose lists the model ranks.
         lists: keeps ranked lists; without, each page is ranked anew.
+        exposures: logs what was shown by the model; None for not at all.
 
     Attributes:
         rulebook: as given.
@@ -214,12 +203,14 @@ class Recommender:
         rulebook: Rulebook | None = None,
         rollout: Rollout = EVERYBODY,
         lists: RankedLists | None = None,
+        exposures: Exposures | None = None,
     ) -> None:
         self._model = model
         self._deadline = deadline
         self._breaker = breaker or Breaker()
         self._rollout = rollout
         self._lists = lists
+        self._exposures = exposures
         self.rulebook = rulebook or Rulebook()
         self.shadow = Shadow()
         self._tracer = trace.get_tracer("waymark.serving")
@@ -295,7 +286,7 @@ class Recommender:
             if asked.constraints.obstacle(course.course_id) is None
         ]
         explained = self._explained(asked, by.strategy, [course for _, course in chosen])
-        return ListPage(
+        page = ListPage(
             list_id=list_id or time_ordered_uuid(asked.request.now),
             kept=list_id is not None,
             start=start,
@@ -305,6 +296,15 @@ class Recommender:
             strategy=by.strategy,
             model_version=by.model_version,
         )
+        model, learner = self._model, asked.learner
+        if self._exposures is not None and model is not None and by.strategy is Strategy.MODEL:
+            keys = [course.course_id for _, course in page.courses]
+            self._exposures.note(
+                asked.request,
+                page,
+                lambda: model.vectors(asked.request, learner.history, learner.preferences, keys),
+            )
+        return page
 
     async def explain(self, reader: Reader, request: RecommendationRequest, course_id: int) -> Explanation:
         """Return where a course stands in the list that a learner would be shown now, or what keeps it from there.

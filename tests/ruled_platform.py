@@ -18,7 +18,7 @@ from database.tables.learners import learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
 from database.tables.recommendations import recommendation_dismissals, recommendation_rules
 from serving.breaker import Patience
-from serving.rankings import RankedCourse, Reason, ReasonKind, RecommendationRequest
+from serving.rankings import RankedCourse, Reason, ReasonKind, RecommendationRequest, Vectors
 from tests.small_platform import MADE, add_topics
 
 COURSES = 60
@@ -151,6 +151,20 @@ class ShuffledModel:
         assert request.learner_id is not None
         assert preferences is None or preferences.level
         return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
+
+    async def vectors(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Vectors:
+        """Return the course, and what is not known of it, as its features."""
+        assert request.learner_id is not None
+        assert history
+        assert preferences is None or preferences.level
+        rows = {key: (float(key), float("nan")) for key in course_ids}
+        return Vectors(self.version or "", ("course", "unknown"), rows)
 
     def retrieved_by(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, SmallInteger, Table, Text, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, Column, Float, Index, Integer, SmallInteger, Table, Text, Uuid
 
 from database.tables.base import identity, metadata, moment, one_of, reference
 
@@ -54,6 +54,17 @@ recommendation_dismissals = Table(
     reference("learner_id", "learners.id", primary_key=True),
     reference("course_id", "courses.id", primary_key=True, index=True),
     moment("dismissed_at"),
+)
+
+# Which places of which lists were logged with what they were ranked by: each counts once. The logs are in the outbox.
+recommendation_exposures = Table(
+    "recommendation_exposures",
+    metadata,
+    Column("recommendation_id", Uuid, primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    reference("learner_id", "learners.id", index=True),
+    moment("recorded_at"),
+    Index("recommendation_exposures_recorded_at_idx", "recorded_at"),
 )
 
 HIGHEST_PLACE = 50

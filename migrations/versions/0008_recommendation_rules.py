@@ -30,6 +30,16 @@ _TOLD_OF = {
 
 def upgrade() -> None:
     """Apply."""
+    op.create_table('recommendation_exposures',
+    sa.Column('recommendation_id', sa.Uuid(), nullable=False),
+    sa.Column('place', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('learner_id', sa.BigInteger(), nullable=False),
+    sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['learner_id'], ['learners.id'], name=op.f('recommendation_exposures_learner_id_fkey'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('recommendation_id', 'place', name=op.f('recommendation_exposures_pkey'))
+    )
+    op.create_index(op.f('recommendation_exposures_learner_id_idx'), 'recommendation_exposures', ['learner_id'], unique=False)
+    op.create_index('recommendation_exposures_recorded_at_idx', 'recommendation_exposures', ['recorded_at'], unique=False)
     op.create_table('recommendation_rules',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
@@ -76,3 +86,4 @@ def downgrade() -> None:
         op.execute(f'DROP TRIGGER tell_recommendation_rules ON {table}')
     op.execute('DROP FUNCTION tell_recommendation_rules()')
     op.drop_table('recommendation_rules')
+    op.drop_table('recommendation_exposures')
