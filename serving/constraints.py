@@ -192,7 +192,7 @@ class Constraints:
     @cached_property
     def _hidden(self) -> frozenset[int]:
         around = self.around
-        found = set(self.learner.dismissed | self._below)
+        found = set(self.request.hidden | self.learner.dismissed | self._below)
         if around is not None:
             found.add(around)
         if self.rules is not None:

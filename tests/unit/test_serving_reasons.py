@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import UnavailableError
 from features.pair import DAY
-from serving.ranker import Question, explain, rank, retrieved_by
+from serving.ranker import Question, explain, rank, retrieved_by, vectors
 from serving.rankings import Reason, ReasonKind
 from serving.reasons import POPULAR_PLACES, TOPIC_PLACES
 from tests.simulated_history import PARENTS, simulated_courses, simulated_events
@@ -149,6 +149,17 @@ def test_only_readable_courses_are_ranked_and_retrieved() -> None:
     assert () == retrieved_by(model(), narrowed, int(IDS[40]))
     best = rank(model(), narrowed)[0].course_id
     assert "popularity" in retrieved_by(model(), narrowed, best)
+
+
+def test_logged_vectors_are_those_that_ranked() -> None:
+    """The booster gives them the scores of the list."""
+    asked = question(np.random.default_rng(9))
+    ranked = rank(model(), asked)
+    rows = vectors(model(), asked, [course.course_id for course in ranked])
+    assert model().release.layout.names
+    assert len(model().release.layout.names) == len(rows[0])
+    scores = model().release.booster.inplace_predict(np.array(rows, np.float32))
+    assert [course.score for course in ranked] == pytest.approx(scores.tolist(), abs=1e-6)
 
 
 def test_reasons_need_a_history() -> None:
