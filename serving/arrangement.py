@@ -6,7 +6,7 @@ every longer list of the same moment.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -23,7 +23,7 @@ TOPIC_SPREAD, TOPIC_SHARE = 10, 3
 
 
 def arrange(
-    ranked: Sequence[RankedCourse], constraints: Constraints, neighbors: Sequence[int] = ()
+    ranked: Sequence[RankedCourse], constraints: Constraints, neighbors: Sequence[int], limit: int
 ) -> tuple[RankedCourse, ...]:
     """Return the list to show, best first.
 
@@ -33,14 +33,20 @@ def arrange(
         ranked: as a strategy ranked them, at least `WINDOW` if there are so many.
         constraints: of the list.
         neighbors: courses that learners take together with the one that the list is around.
+        limit: the longest list that is wanted.
     """
-    window = [course for course in ranked[:WINDOW] if constraints.obstacle(course.course_id) is None]
+    window = [course for course in ranked[:WINDOW] if constraints.admits(course.course_id)]
     window = _on_surface(window, constraints, neighbors)
     sequence = _Sequence(constraints, _pins(window, constraints))
     for course in chain(window, ranked[WINDOW:]):
-        if constraints.obstacle(course.course_id) is None:
+        # Scores are raised to what follows in the window, so that is arranged whole.
+        if len(sequence) >= max(limit, WINDOW):
+            break
+        if constraints.admits(course.course_id):
             sequence.add(course)
-    return _descending(sequence.finished())
+    else:
+        sequence.finish()
+    return _descending(sequence.arranged)[:limit]
 
 
 class _Sequence:
@@ -49,7 +55,7 @@ class _Sequence:
     def __init__(self, constraints: Constraints, pins: Mapping[int, tuple[int, RankedCourse]]) -> None:
         self._constraints = constraints
         self._pins = dict(pins)
-        self._arranged: list[RankedCourse] = []
+        self.arranged: list[RankedCourse] = []
         self._shown: set[int] = set()
 
     def add(self, course: RankedCourse) -> None:
@@ -57,11 +63,14 @@ class _Sequence:
         if course.course_id not in self._shown and course.course_id not in self._pins:
             self._add_after_steps(course)
 
-    def finished(self) -> list[RankedCourse]:
-        """Return the list; what is pinned beyond its end stands at the end."""
+    def finish(self) -> None:
+        """End the list; what is pinned beyond its end stands at the end."""
         while self._pins:
             self._add_pinned(next(iter(self._pins)))
-        return self._arranged
+
+    def __len__(self) -> int:
+        """Return how long the list is."""
+        return len(self.arranged)
 
     def _add_after_steps(self, course: RankedCourse) -> None:
         steps = self._constraints.steps(course.course_id, self._shown)
@@ -69,7 +78,7 @@ class _Sequence:
             return
         why = (Reason(ReasonKind.PREPARES_FOR, course_id=course.course_id),)
         for one in (*(RankedCourse(step, course.score, why) for step in steps), course):
-            while self._pins and next(iter(self._pins.values()))[0] <= len(self._arranged) + 1:
+            while self._pins and next(iter(self._pins.values()))[0] <= len(self.arranged) + 1:
                 self._add_pinned(next(iter(self._pins)))
             # A pinned course that came between may have brought it.
             if one.course_id not in self._shown:
@@ -87,7 +96,7 @@ class _Sequence:
     def _append(self, course: RankedCourse) -> None:
         # What is pinned further down has come earlier, as another course builds upon it.
         self._pins.pop(course.course_id, None)
-        self._arranged.append(course)
+        self.arranged.append(course)
         self._shown.add(course.course_id)
 
 
@@ -111,14 +120,15 @@ def _on_surface(window: list[RankedCourse], constraints: Constraints, neighbors:
     boosts = constraints.staff(RecommendationRuleKind.BOOST)
     if not tiers and not boosts:
         return _spread(window, constraints) if surface is RecommendationSurface.HOME else window
+    rules = constraints.rules
+    boosted = [] if rules is None else [(rules.about(rule), rule.weight) for rule in boosts]
     tier_of = {key: tier for tier, keys in reversed(list(enumerate(tiers))) for key in keys}
     places = {course.course_id: place for place, course in enumerate(window, start=1)}
     added = _added(tiers[:1], places, constraints, window[-1].score if window else 0.0)
     places |= {course.course_id: len(window) + place for place, course in enumerate(added, start=1)}
 
     def key(course: RankedCourse) -> tuple[int, float]:
-        facts = None if constraints.rules is None else constraints.rules.courses.get(course.course_id)
-        weight = prod(rule.weight for rule in boosts if rule.is_about(course.course_id, facts))
+        weight = prod(weight for about, weight in boosted if course.course_id in about)
         return tier_of.get(course.course_id, len(tiers)), places[course.course_id] / weight
 
     ordered = sorted([*window, *added], key=key)
@@ -141,7 +151,7 @@ def _added(
 ) -> list[RankedCourse]:
     """Return courses that a surface wants and the ranking did not bring."""
     wanted = dict.fromkeys(key for tier in tiers for key in tier if key not in places)
-    return [RankedCourse(key, score, ()) for key in wanted if constraints.obstacle(key) is None]
+    return [RankedCourse(key, score, ()) for key in wanted if constraints.admits(key)]
 
 
 def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[RankedCourse]:
@@ -152,12 +162,20 @@ def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[Ra
     }
     waiting = list(window)
     recent: deque[int | None] = deque(maxlen=TOPIC_SPREAD - 1)
+    counted: Counter[int | None] = Counter()
     spread: list[RankedCourse] = []
     while waiting:
-        frequent = {topic for topic in recent if topic is not None and recent.count(topic) >= TOPIC_SHARE}
-        place = next((n for n, one in enumerate(waiting) if topics.get(one.course_id) not in frequent), 0)
+        place = 0
+        for n, course in enumerate(waiting):
+            topic = topics.get(course.course_id)
+            if topic is None or counted[topic] < TOPIC_SHARE:
+                place = n
+                break
         chosen = waiting.pop(place)
+        if len(recent) == recent.maxlen:
+            counted[recent[0]] -= 1
         recent.append(topics.get(chosen.course_id))
+        counted[recent[-1]] += 1
         spread.append(chosen)
     return spread
 
@@ -169,7 +187,7 @@ def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int,
     found: dict[int, tuple[int, RankedCourse]] = {}
     for rule in sorted(constraints.staff(RecommendationRuleKind.PIN), key=lambda rule: (rule.place, rule.id)):
         key = rule.course_id
-        if key is not None and key not in found and constraints.obstacle(key) is None:
+        if key is not None and key not in found and constraints.admits(key):
             course = ranked.get(key, RankedCourse(key, score, ()))
             found[key] = (rule.place, _because(course, Reason(ReasonKind.STAFF_PICK)))
     return found
@@ -185,5 +203,5 @@ def _descending(arranged: Sequence[RankedCourse]) -> tuple[RankedCourse, ...]:
     raised: list[RankedCourse] = []
     for course in reversed(arranged):
         best = max(best, course.score)
-        raised.append(course if course.score == best else replace(course, score=best))
+        raised.append(course if course.score == best else RankedCourse(course.course_id, best, course.reasons))
     return tuple(reversed(raised))

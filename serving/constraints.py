@@ -65,14 +65,17 @@ class Constraints:
 
     def narrowed(self) -> RecommendationRequest:
         """Return the request with what may not be ranked at all."""
-        rules = self.rules
-        if rules is None:
-            return replace(self.request, hidden=self._hidden)
-        return replace(self.request, readable=rules.readable(self._languages), hidden=self._hidden)
+        readable = self.request.readable if self._readable is None else self._readable
+        return replace(self.request, readable=readable, hidden=self._hidden)
 
-    def obstacle(self, course_id: int) -> Obstacle | None:
-        """Return what keeps a course from the list; None when it may be in it, after what comes before it."""
-        return next(self.obstacles(course_id), None)
+    def admits(self, course_id: int) -> bool:
+        """Say whether a course has no obstacle of its own; asked for hundreds of courses a list."""
+        readable, allowed = self._readable, self.request.allowed
+        return (
+            course_id not in self._out
+            and (readable is None or course_id in readable)
+            and (allowed is None or course_id in allowed)
+        )
 
     def obstacles(self, course_id: int) -> Iterator[Obstacle]:
         """Yield all that keeps a course from the list, but for prerequisites, which `steps` tells."""
@@ -103,6 +106,8 @@ class Constraints:
             shown: what stands in the list already.
         """
         found: list[int] = []
+        if self.rules is None or course_id not in self.rules.needs:
+            return found
         obstacle = self._visit(course_id, shown, found, _DEEPEST)
         return found if obstacle is None else obstacle
 
@@ -113,7 +118,7 @@ class Constraints:
         for needed in rules.needs.get(course_id, ()):
             if needed in self._mastered or needed in shown or needed in found or needed not in rules.courses:
                 continue
-            if depth == 0 or self.obstacle(needed) is not None:
+            if depth == 0 or not self.admits(needed):
                 return Obstacle(ObstacleKind.PREREQUISITE, course_id=needed)
             obstacle = self._visit(needed, shown, found, depth - 1)
             if obstacle is not None:
@@ -168,6 +173,14 @@ class Constraints:
     @cached_property
     def _mastered(self) -> frozenset[int]:
         return self._completed | self._below
+
+    @cached_property
+    def _readable(self) -> frozenset[int] | None:
+        return None if self.rules is None else self.rules.readable(self._languages)
+
+    @cached_property
+    def _out(self) -> frozenset[int]:
+        return self._hidden.union(*(courses for _, courses in self._kept_out))
 
     @cached_property
     def _kept_out(self) -> tuple[tuple[ObstacleKind, AbstractSet[int]], ...]:

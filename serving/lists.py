@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -43,6 +43,10 @@ class KeyValueStore(Protocol):
         ...
 
 
+Row: TypeAlias = list[Any]
+"""A place as it is stored: id of the course, score, and reasons. Most are never shown, and so never unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListPart:
     """Some places of a list in a row.
@@ -51,39 +55,47 @@ class ListPart:
         question: digest of what was asked, so that a cursor cannot continue another list.
         strategy: what ranked these places.
         model_version: version of the release, when a model did.
-        courses: best first; reasons are those that ranking again would not find.
+        rows: best first; reasons are those that ranking again would not find.
         ended: whether no place follows.
-        made_at: when.
+        made_at: when the list was begun.
     """
 
     question: str
     strategy: Strategy
     model_version: str | None
-    courses: tuple[RankedCourse, ...]
+    rows: Sequence[Row]
     ended: bool
     made_at: datetime
 
     def encode(self) -> bytes:
         """Return the stored form."""
-        courses = [
-            [course.course_id, course.score, [[why.kind, why.course_id, why.topic_id] for why in course.reasons]]
-            for course in self.courses
-        ]
         moment = self.made_at.isoformat()
-        return orjson.dumps([self.question, self.strategy, self.model_version, self.ended, moment, courses])
+        return orjson.dumps([self.question, self.strategy, self.model_version, self.ended, moment, self.rows])
 
     @classmethod
     def decode(cls, raw: bytes) -> ListPart | None:
         """Return what was stored; None for what this version cannot read."""
         try:
-            question, strategy, version, ended, moment, courses = orjson.loads(raw)
-            ranked = tuple(
-                RankedCourse(key, score or 0.0, tuple(Reason(ReasonKind(kind), *about) for kind, *about in reasons))
-                for key, score, reasons in courses
-            )
-            return cls(question, Strategy(strategy), version, ranked, ended, datetime.fromisoformat(moment))
+            question, strategy, version, ended, moment, rows = orjson.loads(raw)
+            part = cls(question, Strategy(strategy), version, list(rows), ended, datetime.fromisoformat(moment))
+            for row in part.rows[:1]:
+                unpacked(row)
         except (ValueError, TypeError):
             return None
+        return part
+
+
+def packed(course: RankedCourse, highest: float) -> Row:
+    """Return the stored form of a place, with a score that is not above another one."""
+    reasons = [[why.kind.value, why.course_id, why.topic_id] for why in course.reasons]
+    return [course.course_id, min(course.score, highest), reasons]
+
+
+def unpacked(row: Row) -> RankedCourse:
+    """Return the place that was stored."""
+    key, score, reasons = row
+    # JSON has no infinite numbers; nothing that ranks gives them on purpose.
+    return RankedCourse(key, score or 0.0, tuple(Reason(ReasonKind(kind), *about) for kind, *about in reasons))
 
 
 class RankedLists:
@@ -171,7 +183,6 @@ class KeptList:
 
     Attributes:
         list_id: its name, once `find` was called or the list was named.
-        courses: its places as far as they are known.
     """
 
     def __init__(self, lists: RankedLists, learner_id: int, question: str, now: datetime, list_id: UUID | None) -> None:
@@ -182,7 +193,15 @@ class KeptList:
         self._parts: list[ListPart] = []
         self.list_id = list_id or time_ordered_uuid(now)
         self._fresh_id: UUID | None = None
-        self.courses: list[RankedCourse] = []
+        self._rows: list[Row] = []
+
+    def __len__(self) -> int:
+        """Return how many places are known."""
+        return len(self._rows)
+
+    def courses(self, start: int, end: int) -> list[RankedCourse]:
+        """Return the places after `start`, until `end`."""
+        return [unpacked(row) for row in self._rows[start:end]]
 
     async def find(self, state: str) -> None:
         """Take up the list that the learner was last shown in this state, if there is one."""
@@ -209,14 +228,14 @@ class KeptList:
 
     def covers(self, places: int) -> bool:
         """Say whether so many places are known, or all that there are."""
-        return len(self.courses) >= places or bool(self._parts and self._parts[-1].ended)
+        return len(self._rows) >= places or bool(self._parts and self._parts[-1].ended)
 
     def at(self, place: int) -> ListPart:
         """Return the part that holds a place from 0, or the last one."""
         for part in self._parts:
-            if place < len(part.courses):
+            if place < len(part.rows):
                 return part
-            place -= len(part.courses)
+            place -= len(part.rows)
         return self._parts[-1]
 
     async def extend(self, ranked: RankedList, asked: int, places: int) -> None:
@@ -228,15 +247,15 @@ class KeptList:
             places: how many are wanted.
         """
         while not self.covers(places):
-            known = {course.course_id for course in self.courses}
-            floor = self.courses[-1].score if self.courses else float("inf")
+            known = {key for key, *_ in self._rows}
+            # Another model's scores are on another scale, and still must order the list.
+            lowest = self._rows[-1][1] if self._rows else float("inf")
             fresh = [course for course in ranked.courses if course.course_id not in known]
             part = ListPart(
                 question=self._question,
                 strategy=ranked.strategy,
                 model_version=ranked.model_version,
-                # Another model's scores are on another scale, and still must order the list.
-                courses=tuple(replace(course, score=min(course.score, floor)) for course in fresh[:PART]),
+                rows=[packed(course, lowest) for course in fresh[:PART]],
                 ended=len(fresh) <= PART and (not fresh or len(ranked.courses) < asked),
                 made_at=self._parts[0].made_at if self._parts else self._now,
             )
@@ -248,7 +267,7 @@ class KeptList:
 
     def _add(self, part: ListPart) -> None:
         self._parts.append(part)
-        self.courses.extend(part.courses)
+        self._rows.extend(part.rows)
 
 
 def question_of(request: RecommendationRequest) -> str:

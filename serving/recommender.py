@@ -266,8 +266,8 @@ class Recommender:
             if list_id is None and ranked.strategy == expected[0]:
                 await kept.remember(state)
         part = kept.at(start)
-        more = len(kept.courses) >= places
-        return self._page(asked, start, kept.courses[start : places - 1], part, more=more, list_id=kept.list_id)
+        more = len(kept) >= places
+        return self._page(asked, start, kept.courses(start, places - 1), part, more=more, list_id=kept.list_id)
 
     def _page(
         self,
@@ -283,7 +283,7 @@ class Recommender:
         chosen = [
             (rank, course)
             for rank, course in enumerate(places, start=start + 1)
-            if asked.constraints.obstacle(course.course_id) is None
+            if asked.constraints.admits(course.course_id)
         ]
         explained = self._explained(asked, by.strategy, [course for _, course in chosen])
         page = ListPage(
@@ -368,7 +368,7 @@ class Recommender:
         wanted = max(limit, least_ranked(asked.constraints)) if limit > 0 else 0
         while True:
             ranked = await rank(replace(asked.request, limit=wanted))
-            courses = arrange(ranked.courses, asked.constraints, asked.neighbors)[: max(limit, 0)]
+            courses = arrange(ranked.courses, asked.constraints, asked.neighbors, max(limit, 0))
             if len(courses) >= limit or len(ranked.courses) < wanted:
                 return replace(ranked, courses=courses)
             wanted *= 4
