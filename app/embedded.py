@@ -27,7 +27,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import redis
 
 from core.errors import InputError, UnavailableError
 
@@ -177,6 +176,8 @@ def _start_valkey(folder: Path, address: Path) -> str:
 
 
 def _answers(url: str) -> bool:
+    import redis  # noqa: PLC0415 - a server without recommendations needs no client of Valkey.
+
     try:
         with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
             return bool(client.ping())

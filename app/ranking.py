@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from app.wiring import Platform
 from core.errors import UnavailableError
@@ -18,7 +19,9 @@ from feature_repo.store import PROJECT, open_store
 from serving.course_matrix import CourseMatrixHolder
 from serving.engine import RankingEngine
 from serving.learner_features import TIMEOUT, LearnerFeatures
+from serving.lists import RankedLists
 from serving.releases import ReleaseHolder
+from serving.valkey import valkey
 
 _LOG = logging.getLogger(__name__)
 _FIRST_LOAD_SECONDS = 10.0
@@ -54,3 +57,11 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     finally:
         engine.close()
         learner_features.close()
+
+
+@asynccontextmanager
+async def ranked_lists(parts: Platform) -> AsyncIterator[RankedLists]:
+    """Open where learners' ranked lists are kept; nothing fails while Valkey is away."""
+    assert parts.redis_url is not None  # noqa: S101 - the engine has refused to open without.
+    async with valkey(parts.redis_url) as store:
+        yield RankedLists(store, timedelta(seconds=parts.settings.ranking.list_lifetime))

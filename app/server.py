@@ -21,7 +21,7 @@ from catalog.quality import Standards
 from core.errors import InputError
 from core.settings import Recommendations
 from core.tasks import running
-from database.notifications import Notifications, listening
+from database.notifications import RECOMMENDATION_RULES, Notifications, listening
 from gateway.limits import MOST_BODY_BYTES
 from gateway.usage import Usage
 from resolvers.context import Services
@@ -29,7 +29,10 @@ from security.encryption import Cipher
 from security.keys import load_or_create_key_ring, refuse_missing_keys
 from security.passwords import Passwords
 from security.tokens import Tokens
+from serving.exposures import Exposures
+from serving.lists import RankedLists
 from serving.recommender import Model, Recommender
+from serving.rollout import Rollout
 from warehouse.analytics import Analyst
 
 _LOG = logging.getLogger(__name__)
@@ -43,13 +46,26 @@ class Ranking:
 
     model: Model | None
     version: Callable[[], str | None]
+    lists: RankedLists | None = None
+    phase: Recommendations = Recommendations.ON
 
     def status(self) -> dict[str, str | None]:
         """Return what the readiness probe tells."""
         if self.model is None:
             return {"status": "off", "modelVersion": None}
         version = self.version()
-        return {"status": "on" if version is not None else "no model", "modelVersion": version}
+        return {"status": self.phase.value if version is not None else "no model", "modelVersion": version}
+
+    def recommender(self, parts: Platform, deadline: float | None = None) -> Recommender:
+        """Return what answers recommendations in the phase that the settings name, by their deadline or another."""
+        settings = parts.settings
+        return Recommender(
+            self.model,
+            deadline or settings.ranking.deadline,
+            rollout=Rollout(settings.recommendations, settings.recommendations_percent),
+            lists=self.lists,
+            exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
+        )
 
 
 def claim_port(host: str, port: int) -> socket.socket:
@@ -87,6 +103,7 @@ async def services(parts: Platform, recommender: Recommender, notifications: Not
     ring = load_or_create_key_ring(parts.key_file)
     async with parts.database.reader() as reader:
         await refuse_missing_keys(ring, reader)
+    await recommender.rulebook.load(parts.database, parts.clock())
     security = parts.settings.security
     return Services(
         cipher=Cipher(ring),
@@ -105,10 +122,24 @@ async def ranking(parts: Platform) -> AsyncIterator[Ranking]:
     if parts.settings.recommendations is Recommendations.OFF:
         yield Ranking(None, lambda: None)
         return
-    from app.ranking import ranking_engine  # noqa: PLC0415 - Feast and XGBoost are not wanted when it is off.
+    # Feast, XGBoost and Valkey are not wanted when it is off.
+    from app.ranking import ranked_lists, ranking_engine  # noqa: PLC0415
 
-    async with ranking_engine(parts) as engine:
-        yield Ranking(engine, lambda: engine.version)
+    async with ranking_engine(parts) as engine, ranked_lists(parts) as lists:
+        yield Ranking(engine, lambda: engine.version, lists, parts.settings.recommendations)
+
+
+@asynccontextmanager
+async def following_rules(
+    parts: Platform, recommender: Recommender, notifications: Notifications
+) -> AsyncIterator[None]:
+    """Follow what recommendations must heed until the block ends, and end the comparisons of a shadow with it."""
+    with notifications.watch(RECOMMENDATION_RULES) as watch:
+        try:
+            async with running(recommender.rulebook.follow(parts.database, parts.clock, watch)):
+                yield
+        finally:
+            await recommender.shadow.close()
 
 
 async def serve(parts: Platform, listener: socket.socket, started: Callable[[str], None]) -> None:
@@ -125,7 +156,7 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         listening(parts.database_url, parts.settings.database) as notifications,
         usage.flushing(parts.database, parts.settings.gateway.usage_interval),
     ):
-        recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
+        recommender = ranked.recommender(parts)
         parts_of_resolvers = await services(parts, recommender, notifications)
         app = build_app(parts, parts_of_resolvers, ranked.status, usage)
         config = uvicorn.Config(
@@ -145,6 +176,7 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
             async with (
                 running(_announce(server, lambda: started(f"http://{host}:{port}/graphql"))),
                 following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
+                following_rules(parts, recommender, notifications),
             ):
                 await server.serve(sockets=[listener])
         finally:

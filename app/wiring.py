@@ -73,7 +73,7 @@ async def platform(settings: Settings, clock: Clock = system_clock) -> AsyncIter
         else:
             database_url = stack.enter_context(embedded_postgres(folder / "postgres"))
         redis_url: str | None = None
-        if settings.recommendations is Recommendations.ON:
+        if settings.recommendations is not Recommendations.OFF:
             if settings.redis_url is not None:
                 redis_url = settings.redis_url.get_secret_value()
             else:

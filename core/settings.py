@@ -17,9 +17,11 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Recommendations(StrEnum):
-    """Whether `recommendedCourses` may use the feature store and the model."""
+    """Whose `recommendedCourses` the model ranks: nobody's, nobody's while it is compared, a share's, everybody's."""
 
     OFF = "off"
+    SHADOW = "shadow"
+    PERCENT = "percent"
     ON = "on"
 
 
@@ -92,6 +94,10 @@ class RankingSettings(Part):
     stale_after: Seconds = Field(
         default=14 * 86_400.0, description="Age in seconds of the last materialization at which features are stale."
     )
+    list_lifetime: Seconds = Field(default=1_800.0, description="Seconds that a learner's ranked list is kept.")
+    exposure_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of the model's lists whose shown places are logged with features."
+    )
 
 
 class QualitySettings(Part):
@@ -122,7 +128,12 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(default=None, description="Redis or Valkey; embedded when not given.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
-    recommendations: Recommendations = Field(default=Recommendations.ON, description="`on` or `off`.")
+    recommendations: Recommendations = Field(
+        default=Recommendations.ON, description="`off`, `shadow`, `percent` or `on`."
+    )
+    recommendations_percent: float = Field(
+        default=10.0, ge=0, le=100, description="Share of accounts that see the model's lists, with `percent`."
+    )
     graphiql: bool = Field(default=True, description="Serve GraphiQL to browsers at `/graphql`.")
     database: DatabaseSettings = DatabaseSettings()
     gateway: GatewaySettings = GatewaySettings()

@@ -47,6 +47,10 @@ async def notify(connection: AsyncConnection, topics: Sequence[str]) -> None:
         await connection.execute(_NOTIFY, {"topics": list(topics)})
 
 
+RECOMMENDATION_RULES = "recommendation-rules"
+"""The topic of what recommendations must heed; triggers of the migration `0008_recommendation_rules` tell of it."""
+
+
 def enrollment_topic(enrollment_id: int) -> str:
     """Return the topic of how far a learner is in a course."""
     return f"enrollment:{enrollment_id}"

@@ -7,7 +7,19 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import GlobalId, decode_id
-from resolvers import accounts, assessments, attempts, courses, enrollments, lessons, reviews, revisions, topics, users
+from resolvers import (
+    accounts,
+    assessments,
+    attempts,
+    courses,
+    enrollments,
+    lessons,
+    recommendation_rules,
+    reviews,
+    revisions,
+    topics,
+    users,
+)
 from resolvers.context import Context
 
 Loader = Callable[[Context, Sequence[int]], Awaitable[Sequence[Any]]]
@@ -25,6 +37,7 @@ LOADERS: Mapping[str, Loader] = {
     "Lesson": lessons.by_ids,
     "Module": revisions.modules_by_ids,
     "Question": assessments.questions_by_ids,
+    "RecommendationRule": recommendation_rules.by_ids,
     "Review": reviews.by_ids,
     "Topic": topics.by_ids,
     "User": users.by_ids,

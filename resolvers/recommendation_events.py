@@ -13,12 +13,11 @@ from database.queries import events as event_queries, recommendations as queries
 from database.queries.events import NewEvent
 from database.queries.recommendations import Feedback
 from database.tables.events import EventKind
-from database.tables.recommendations import RecommendationEventKind
+from database.tables.recommendations import RecommendationEventKind, RecommendationSurface
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.enrollments import recommendation_key
 from resolvers.payloads import Payload
-from resolvers.recommendations import RecommendationSurface
 from security.audit import Subject
 
 MOST_EVENTS = 200

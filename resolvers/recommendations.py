@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from core.errors import InvalidArgumentError
-from core.ids import encode_id, time_ordered_uuid
+from core.ids import decode_key, encode_id
 from database.queries import courses as course_queries, topics as topic_queries
 from database.queries.courses import CourseRow
 from database.queries.topics import TopicRow
 from database.tables.courses import CourseStatus
+from database.tables.recommendations import RecommendationSurface
 from resolvers import courses
 from resolvers.context import Context
 from resolvers.courses import CourseFilter
-from resolvers.pages import Edge, PageInfo, encode_cursor, window
-from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
+from resolvers.pages import Edge, PageInfo, decode_cursor, encode_cursor, window
+from serving.rankings import RankedCourse, Reason, ReasonKind, RecommendationRequest, Strategy
+from serving.recommender import ListPage
 
 MOST_LISTS = 5
 """How many lists one request may ask for: each is ranked anew, and all learners share what ranks."""
@@ -25,14 +27,6 @@ LAST_RANK = 100_000
 """The last place that a page can start after."""
 
 _SCOPE = "recommendedCourses"
-
-
-class RecommendationSurface(StrEnum):
-    """A place in a client where recommendations are shown."""
-
-    HOME = "HOME"
-    COURSE_PAGE = "COURSE_PAGE"
-    AFTER_COMPLETION = "AFTER_COMPLETION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,66 +70,90 @@ async def recommended_courses(
     *,
     first: int | None = None,
     after: str | None = None,
-    surface: RecommendationSurface | None = None,  # noqa: ARG001 - policies per surface come with their own issue.
+    surface: RecommendationSurface | None = None,
+    course_id: str | None = None,
     filter: CourseFilter | None = None,  # noqa: A002 - the argument's name in the contract.
 ) -> list[RecommendedCourses]:
     """Return a page of the courses that fit the caller best.
 
     Raises:
-        InvalidArgumentError: the cursor is of another list, the page is too large, or the request has asked
-            for too many lists.
+        InvalidArgumentError: the cursor is of another list, the page is too large, the course is named by what is no
+            id of one, or the request has asked for too many lists.
         UnavailableError: PostgreSQL cannot be reached; nothing else makes this fail.
     """
-    asked = window(scope=_SCOPE, kinds=(int,), first=first, after=after)
-    start = asked.after[0] if asked.after is not None else 0
-    if not 0 <= start <= LAST_RANK:
-        raise InvalidArgumentError("The cursor is of no place in this list.")
+    limit = window(scope=_SCOPE, kinds=(), first=first, after=None).limit
+    start, list_id = (0, None) if after is None else _place(after)
     context.recommendations += 1
     if context.recommendations > MOST_LISTS:
         raise InvalidArgumentError(f"Ask for `recommendedCourses` at most {MOST_LISTS} times in one request.")
-    allowed = await courses.matching_ids(context, filter) if filter is not None else None
-    ranked = await context.services.recommender.recommend(
-        context.reader,
-        RecommendationRequest(
-            learner_id=context.identity.learner_id if context.identity is not None else None,
-            now=context.clock(),
-            limit=start + asked.limit + 1,
-            allowed=allowed,
-        ),
+    around = None if course_id is None else decode_key(course_id, "Course")
+    if course_id is not None and around is None:
+        raise InvalidArgumentError("`courseId` is not the id of a course.")
+    request = RecommendationRequest(
+        learner_id=context.identity.learner_id if context.identity is not None else None,
+        now=context.clock(),
+        limit=limit,
+        allowed=await courses.matching_ids(context, filter) if filter is not None else None,
+        surface=surface,
+        around=around,
+        variant="" if filter is None else repr(filter),
     )
-    answer = await _page(context, ranked, start, asked.limit)
+    answer = await _page(
+        context, await context.services.recommender.page(context.reader, request, start=start, list_id=list_id)
+    )
     return [answer] * len(roots)
 
 
-async def _page(context: Context, ranked: RankedList, start: int, limit: int) -> RecommendedCourses:
-    chosen = ranked.courses[start : start + limit]
-    end = start + len(chosen)
-    course_rows, topic_rows = await _rows(context, chosen)
+def _place(cursor: str) -> tuple[int, UUID | None]:
+    """Return how many places come before a page, and the list that it belongs to.
+
+    A list that was kept is named by its cursors; one that was not is ranked anew, and its cursors only tell the place.
+    """
+    try:
+        place, list_id = decode_cursor(_SCOPE, cursor, (int, str))
+        named = UUID(list_id)
+    except ValueError as error:
+        raise InvalidArgumentError("The cursor is of no list.") from error
+    except InvalidArgumentError:
+        (place,) = decode_cursor(_SCOPE, cursor, (int,))
+        named = None
+    if not 0 <= place <= LAST_RANK:
+        raise InvalidArgumentError("The cursor is of no place in this list.")
+    return place, named
+
+
+async def _page(context: Context, page: ListPage) -> RecommendedCourses:
+    course_rows, topic_rows = await _rows(context, [course for _, course in page.courses])
     edges = [
         RecommendedCourseEdge(
-            cursor=encode_cursor(_SCOPE, (rank,)),
+            cursor=_cursor(page, rank),
             node=course_rows[item.course_id],
             score=item.score,
             rank=rank,
             reasons=[_reason(reason, course_rows, topic_rows) for reason in item.reasons],
         )
-        for rank, item in enumerate(chosen, start=start + 1)
+        for rank, item in page.courses
         # A course may have been archived since it was ranked.
         if item.course_id in course_rows and course_rows[item.course_id].status == CourseStatus.PUBLISHED
     ]
+    some = page.end > page.start
     return RecommendedCourses(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=len(ranked.courses) > end and end <= LAST_RANK,
-            has_previous_page=start > 0,
+            has_next_page=page.more and page.end <= LAST_RANK,
+            has_previous_page=page.start > 0,
             # Of the places and not of the edges: a page whose courses were all archived must not be the last one.
-            start_cursor=encode_cursor(_SCOPE, (start + 1,)) if chosen else None,
-            end_cursor=encode_cursor(_SCOPE, (end,)) if chosen else None,
+            start_cursor=_cursor(page, page.start + 1) if some else None,
+            end_cursor=_cursor(page, page.end) if some else None,
         ),
-        recommendation_id=encode_id("Recommendation", str(time_ordered_uuid(context.clock()))),
-        strategy=ranked.strategy,
-        model_version=ranked.model_version,
+        recommendation_id=encode_id("Recommendation", str(page.list_id)),
+        strategy=page.strategy,
+        model_version=page.model_version,
     )
+
+
+def _cursor(page: ListPage, rank: int) -> str:
+    return encode_cursor(_SCOPE, (rank, str(page.list_id)) if page.kept else (rank,))
 
 
 async def _rows(
@@ -155,6 +173,12 @@ async def _rows(
     return {row.id: row for row in found}, {row.id: row for row in topics}
 
 
+async def told_reasons(context: Context, ranked: RankedCourse) -> list[RecommendationReason]:
+    """Return the reasons of one course as a learner is told them."""
+    course_rows, topic_rows = await _rows(context, [ranked])
+    return [_reason(reason, course_rows, topic_rows) for reason in ranked.reasons]
+
+
 def _reason(
     reason: Reason, course_rows: Mapping[int, CourseRow], topic_rows: Mapping[int, TopicRow]
 ) -> RecommendationReason:
@@ -163,11 +187,20 @@ def _reason(
     return RecommendationReason(kind=reason.kind, text=_text(reason.kind, course, topic), course=course, topic=topic)
 
 
+_ABOUT_COURSE = {
+    ReasonKind.NEXT_IN_SEQUENCE: "Continues {}",
+    ReasonKind.PREPARES_FOR: "Prepares for {}",
+    ReasonKind.BECAUSE_YOU_TOOK: "Because you took {}",
+}
+_ABOUT_TOPIC = {
+    ReasonKind.MATCHES_GOAL: "Matches your interest in {}",
+    ReasonKind.POPULAR_IN_TOPIC: "Popular in {}",
+}
+
+
 def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) -> str:
-    if kind is ReasonKind.BECAUSE_YOU_TOOK and course is not None:
-        return f"Because you took {course.title}"
-    if kind is ReasonKind.MATCHES_GOAL and topic is not None:
-        return f"Matches your interest in {topic.name}"
-    if kind is ReasonKind.POPULAR_IN_TOPIC and topic is not None:
-        return f"Popular in {topic.name}"
-    return "Popular with learners"
+    if kind in _ABOUT_COURSE and course is not None:
+        return _ABOUT_COURSE[kind].format(course.title)
+    if kind in _ABOUT_TOPIC and topic is not None:
+        return _ABOUT_TOPIC[kind].format(topic.name)
+    return "Picked by our staff" if kind is ReasonKind.STAFF_PICK else "Popular with learners"

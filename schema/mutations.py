@@ -22,6 +22,7 @@ from schema.learning import LearningMutation
 from schema.policies import ANYONE, MODERATOR, SIGNED_IN
 from schema.preferences import SaveLearningPreferencesInput, SaveLearningPreferencesPayload
 from schema.profile import ProfileMutation
+from schema.recommendation_rules import RecommendationRuleMutation
 from schema.recommendations import RecordRecommendationEventsInput, RecordRecommendationEventsPayload
 from schema.reviews import (
     DeleteReviewInput,
@@ -44,7 +45,7 @@ _REVIEW = refusal_as(review_commands.ReviewPayload)
 
 
 @strawberry.type(description="Everything that can be changed.")
-class Mutation(AuthoringMutation, LearningMutation, ProfileMutation, UserMutation):
+class Mutation(AuthoringMutation, LearningMutation, ProfileMutation, RecommendationRuleMutation, UserMutation):
     """The mutation type."""
 
     @command(session_commands.sign_up, policy=ANYONE, refusal=_SESSION)

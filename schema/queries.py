@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from database.tables.recommendations import RecommendationSurface
 from execution.fields import batch
 from resolvers import (
     accounts as account_resolvers,
@@ -16,13 +17,13 @@ from resolvers import (
     studio as studio_resolvers,
     topics as topic_resolvers,
 )
-from resolvers.recommendations import RecommendationSurface
 from schema.accounts import Viewer
 from schema.analytics import PlatformAnalytics
 from schema.courses import Course, CourseBy, CourseConnection, CourseFilter, CourseOrder, StudioCourseConnection
 from schema.nodes import Node
 from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ADMINISTRATOR, ANYONE, MODERATOR
+from schema.recommendation_rules import RecommendationRuleQuery
 from schema.recommendations import RecommendedCourseConnection
 from schema.topics import Topic, TopicBy
 from schema.users import UserQuery
@@ -31,7 +32,7 @@ Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery):
+class Query(RecommendationRuleQuery, UserQuery):
     """The query type."""
 
     @batch(node_resolvers.node, policy=ANYONE)
@@ -112,11 +113,19 @@ class Query(UserQuery):
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
         surface: Annotated[
-            RecommendationSurface | None, strawberry.argument(description="Where the list is shown; for statistics.")
+            RecommendationSurface | None,
+            strawberry.argument(description="Where the list is shown, which decides what leads it."),
+        ] = strawberry.UNSET,
+        course_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The course that the list is shown beside or after.")
         ] = strawberry.UNSET,
         filter: Annotated[  # noqa: A002 - the contract's name.
             CourseFilter | None, strawberry.argument(description="What the courses have in common.")
         ] = strawberry.UNSET,
     ) -> RecommendedCourseConnection:
-        """Courses that fit the caller best; signed out, what is popular. Never fails for lack of a model."""
+        """Courses that fit the caller best; signed out, what is popular. Never fails for lack of a model.
+
+        Never a course that the caller takes, has left or has dismissed, one in a language that they do not read, or
+        one that comes before a course they have completed; prerequisites stand before what builds upon them.
+        """
         raise NotImplementedError

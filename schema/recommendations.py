@@ -6,10 +6,9 @@ from datetime import datetime
 
 import strawberry
 
-from database.tables.recommendations import RecommendationEventKind
+from database.tables.recommendations import RecommendationEventKind, RecommendationSurface
 from execution.fields import column
 from resolvers import recommendation_events
-from resolvers.recommendations import RecommendationSurface
 from schema.courses import Course
 from schema.enums import describe
 from schema.errors import UserError, user_errors
@@ -30,6 +29,9 @@ describe(
 describe(
     ReasonKind,
     "Why a course is recommended. Open to growth: show `text` for values that you do not know.",
+    STAFF_PICK="Staff has pinned it here.",
+    NEXT_IN_SEQUENCE="It builds upon the course that was completed.",
+    PREPARES_FOR="Another course of the list, which follows it, builds upon it.",
     BECAUSE_YOU_TOOK="It goes with a course of the learner's history.",
     MATCHES_GOAL="It is on a topic that the learner chose.",
     POPULAR_IN_TOPIC="Many learners of its topic take it.",
@@ -38,9 +40,12 @@ describe(
 describe(
     RecommendationSurface,
     "Where in a client the list is shown. Open to growth.",
-    HOME="The learner's first page.",
-    COURSE_PAGE="Beside a course.",
-    AFTER_COMPLETION="When a course has been completed.",
+    HOME="The learner's first page: topics are spread, at most three of ten in a row.",
+    COURSE_PAGE="Beside a course, which `courseId` names: what is taken with it and what is on its topics leads.",
+    AFTER_COMPLETION=(
+        "When a course has been completed, which `courseId` names (else it is the newest one): what builds upon it and "
+        "what is on its topics leads."
+    ),
 )
 describe(
     RecommendationEventKind,
@@ -57,7 +62,9 @@ class RecommendationReason:
 
     kind: ReasonKind = column(ANYONE, "What sort of reason it is.")
     text: str = column(ANYONE, "The reason as a sentence to show, in English.")
-    course: Course | None = column(ANYONE, "The course of the learner's own history that it refers to, if any.")
+    course: Course | None = column(
+        ANYONE, "The course that it refers to, of the learner's own history or of this list, if any."
+    )
     topic: Topic | None = column(ANYONE, "The topic that it refers to, if any.")
 
 
@@ -84,7 +91,10 @@ class RecommendedCourseConnection:
     nodes: list[Course] = column(ANYONE, "The courses without scores and reasons.")
     page_info: PageInfo = column(ANYONE, "Where this page stands in the list.")
     recommendation_id: strawberry.ID = column(
-        ANYONE, "Identifies this answer. Send it with `enroll` and with events, so that they are attributed."
+        ANYONE,
+        "Identifies this list: later pages have the same, and so has the page when it is asked for again before the "
+        "learner does anything that changes the list. Send it with `enroll` and with events, so that they are "
+        "attributed.",
     )
     strategy: Strategy = column(ANYONE, "What ranked the courses.")
     model_version: str | None = column(ANYONE, "Version of the model; null unless `strategy` is MODEL.")

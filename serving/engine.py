@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import ReleaseError, UnavailableError
 from core.settings import RankingSettings
 from database.queries.history import TOPIC_PARENTS, HistoryRow, PreferencesRow
 from database.session import Database
 from database.tables.enrollments import EnrollmentStatus
+from features.similarity import Integers
 from serving.artifact import Release
 from serving.breaker import BusyError, Patience
-from serving.ranker import CourseMatrix, Question, RankingModel, align, as_microseconds, rank
-from serving.rankings import RankedCourse, RecommendationRequest
+from serving.ranker import (
+    CourseMatrix,
+    Question,
+    RankingModel,
+    align,
+    as_microseconds,
+    explain,
+    rank,
+    retrieved_by,
+    vectors,
+)
+from serving.rankings import RankedCourse, Reason, RecommendationRequest, Vectors
 from serving.releases import ReleaseHolder
 
 _LOG = logging.getLogger(__name__)
@@ -27,6 +42,8 @@ MOST_ASKING = 32
 """How many requests the engine has at a time, nearly all of them in line; more are sent away at once."""
 READERS = 4
 """How many requests read the online store at a time, as many as it has threads."""
+
+_MOST_MASKS = 16
 
 ResultT = TypeVar("ResultT")
 
@@ -92,6 +109,7 @@ class RankingEngine:
         self._readers = asyncio.Semaphore(READERS)
         self._rankers = asyncio.Semaphore(1)
         self._asking = 0
+        self._masks: deque[tuple[Integers, frozenset[int], NDArray[np.bool_]]] = deque(maxlen=_MOST_MASKS)
         self._working: set[asyncio.Future[Any]] = set()
 
     @property
@@ -179,12 +197,101 @@ class RankingEngine:
         learner_id = request.learner_id
         assert learner_id is not None  # noqa: S101 - the recommender asks for known learners only.
         stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
-        question = _question(request, history, preferences, stored)
+        question = self._question(model, request, history, preferences, stored)
         loop = asyncio.get_running_loop()
         courses = await self._in_line(
             self._rankers, lambda: loop.run_in_executor(self._executor, rank, model, question), patience
         )
         return Answer(model.version, courses)
+
+    def explain(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Sequence[tuple[Reason, ...]]:
+        """Return the reasons of courses that were ranked for a learner, as of the newest features.
+
+        Raises:
+            UnavailableError: no model is loaded, or no course of the history is known.
+        """
+        model = self._model
+        if model is None:
+            raise UnavailableError("No model is loaded.")
+        return explain(model, self._question(model, request, history, preferences, {}), course_ids)
+
+    def retrieved_by(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_id: int,
+    ) -> tuple[str, ...]:
+        """Return which retrievers bring a course for a learner; errors as for `explain`."""
+        model = self._model
+        if model is None:
+            raise UnavailableError("No model is loaded.")
+        return retrieved_by(model, self._question(model, request, history, preferences, {}), course_id)
+
+    async def vectors(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Vectors:
+        """Return what the model ranks courses by; courses without features are left out.
+
+        Raises:
+            UnavailableError: a part is missing.
+        """
+        model = self._model
+        if model is None or request.learner_id is None:
+            raise UnavailableError("No model is loaded.")
+        learner_id, patience = request.learner_id, Patience()
+        stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
+        question = self._question(model, request, history, preferences, stored)
+        known = [key for key in course_ids if np.isin(key, model.traits.course_ids)]
+        loop = asyncio.get_running_loop()
+        rows = await self._in_line(
+            self._rankers, lambda: loop.run_in_executor(self._executor, vectors, model, question, known), patience
+        )
+        return Vectors(model.version, model.release.layout.names, dict(zip(known, rows, strict=True)))
+
+    def _question(
+        self,
+        model: RankingModel,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        learner: Mapping[str, float],
+    ) -> Question:
+        taking = [row for row in history if row.status != EnrollmentStatus.WITHDRAWN.value]
+        left = [row.course_id for row in history if row.status == EnrollmentStatus.WITHDRAWN.value]
+        return Question(
+            now=int(as_microseconds([request.now])[0]),
+            history=[row.course_id for row in taking],
+            moments=as_microseconds([row.enrolled_at for row in taking]),
+            hidden=[*left, *request.hidden],
+            learner=learner,
+            limit=request.limit,
+            allowed=request.allowed,
+            goals=preferences.topic_ids if preferences is not None else (),
+            readable=None if request.readable is None else self._mask(model, request.readable),
+            # What is shown is explained by `explain`; most of what is ranked is not shown.
+            explained=0,
+        )
+
+    def _mask(self, model: RankingModel, readable: frozenset[int]) -> NDArray[np.bool_]:
+        """Return bool[n], which courses of the matrix are readable; remembered, as many learners read the same."""
+        ids = model.traits.course_ids
+        for courses, known, mask in self._masks:
+            if courses is ids and known is readable:
+                return mask
+        mask = np.isin(ids, np.fromiter(readable, np.int64, len(readable)))
+        self._masks.appendleft((ids, readable, mask))
+        return mask
 
     async def _in_line(
         self, places: asyncio.Semaphore, work: Callable[[], Awaitable[ResultT]], patience: Patience
@@ -208,22 +315,3 @@ class RankingEngine:
         for working in tuple(self._working):
             working.cancel()
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _question(
-    request: RecommendationRequest,
-    history: Sequence[HistoryRow],
-    preferences: PreferencesRow | None,
-    learner: Mapping[str, float],
-) -> Question:
-    taking = [row for row in history if row.status != EnrollmentStatus.WITHDRAWN.value]
-    return Question(
-        now=int(as_microseconds([request.now])[0]),
-        history=[row.course_id for row in taking],
-        moments=as_microseconds([row.enrolled_at for row in taking]),
-        hidden=[row.course_id for row in history if row.status == EnrollmentStatus.WITHDRAWN.value],
-        learner=learner,
-        limit=request.limit,
-        allowed=request.allowed,
-        goals=preferences.topic_ids if preferences is not None else (),
-    )

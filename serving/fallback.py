@@ -36,6 +36,7 @@ async def _by_preference(
         PREFERRED,
         learner_id=request.learner_id,
         allowed=_allowed(request),
+        hidden=sorted(request.hidden),
         languages=readable(preferences),
         topic_ids=sorted(chosen),
         level=preferences.level,
@@ -52,7 +53,12 @@ async def _by_preference(
 
 async def _by_popularity(reader: Reader, request: RecommendationRequest, cause: str | None) -> RankedList:
     rows = await reader.fetch(
-        POPULAR, learner_id=request.learner_id, allowed=_allowed(request), languages=None, limit=request.limit
+        POPULAR,
+        learner_id=request.learner_id,
+        allowed=_allowed(request),
+        hidden=sorted(request.hidden),
+        languages=None,
+        limit=request.limit,
     )
     popular = (Reason(ReasonKind.POPULAR),)
     courses = [RankedCourse(row.course_id, row.score, popular if row.enrollment_count else ()) for row in rows]

@@ -17,7 +17,7 @@ from features.similarity import Similarities, content_vectors, positions_of, tit
 from serving.artifact import Release
 from serving.breaker import DeclinedError
 from serving.candidates import retriever_scores, select_candidates
-from serving.rankings import RankedCourse
+from serving.rankings import RankedCourse, Reason
 from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
 
 POPULARITY_FEATURE = "course_enrollments_30d"
@@ -130,6 +130,8 @@ class Question:
         limit: the longest list that is wanted.
         allowed: ids of the courses that may be shown; None for all.
         goals: ids of the topics that the learner chose at onboarding.
+        readable: bool[n] over the courses of the matrix, which may be shown; None for all.
+        explained: how many places are given their reasons; None for all.
     """
 
     now: int
@@ -140,6 +142,8 @@ class Question:
     limit: int
     allowed: frozenset[int] | None
     goals: Sequence[int]
+    readable: NDArray[np.bool_] | None = None
+    explained: int | None = None
 
 
 def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) -> RankingModel:
@@ -229,13 +233,60 @@ def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
     others, lower = _others(model.popularity[0], eligible[0], columns, predicted)
     places = np.concatenate([columns[order], others])[: question.limit]
     values = np.concatenate([predicted[order].astype(np.float64), lower])[: question.limit]
-    reasons = reasons_for(_evidence(model, question, histories), places)
+    reasons = reasons_for(_evidence(model, question, histories), places[: question.explained])
+    reasons += [()] * (len(places) - len(reasons))
     return tuple(
         RankedCourse(course_id, score, why)
         for course_id, score, why in zip(
             model.traits.course_ids[places].tolist(), values.tolist(), reasons, strict=True
         )
     )
+
+
+def explain(model: RankingModel, question: Question, course_ids: Sequence[int]) -> list[tuple[Reason, ...]]:
+    """Return the reasons of courses that were ranked for a learner; none for a course without features.
+
+    Raises:
+        DeclinedError: no course of the history is known.
+    """
+    histories, _, _ = _known(model, question)
+    places, found = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
+    reasons = iter(reasons_for(_evidence(model, question, histories), places[found]))
+    return [next(reasons) if there else () for there in found.tolist()]
+
+
+def vectors(model: RankingModel, question: Question, course_ids: Sequence[int]) -> list[list[float]]:
+    """Return the vectors that the model ranks courses of its matrix by, in the order of the layout's names.
+
+    Raises:
+        DeclinedError: no course of the history is known.
+        ReleaseError: a learner feature that the release reads is not served.
+    """
+    histories, _, _ = _known(model, question)
+    places, _ = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
+    relations = relate(histories, model.similarities, model.traits)
+    pair = pair_features(relations, histories, model.traits, np.zeros(len(places), np.int64), places)
+    learner = _learner_row(model.release, question.learner)
+    found: list[list[float]] = model.release.layout.assemble(
+        histories.now, learner, model.features[places], pair
+    ).tolist()
+    return found
+
+
+def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tuple[str, ...]:
+    """Return which retrievers bring a course as a candidate; none for a course that only follows by popularity.
+
+    Raises:
+        DeclinedError: no course of the history is known.
+    """
+    histories, eligible, _ = _known(model, question)
+    scores = retriever_scores(relate(histories, model.similarities, model.traits), model.popularity)
+    found = []
+    for name, values in scores.items():
+        _, columns = select_candidates({name: values}, eligible)
+        if course_id in model.traits.course_ids[columns]:
+            found.append(name)
+    return tuple(found)
 
 
 def _others(
@@ -275,6 +326,8 @@ def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[
         raise DeclinedError("No course of the learner's history has features yet.")
     taken = histories.taken(len(ids))[0]
     eligible = ~taken & model.matrix.published
+    if question.readable is not None:
+        eligible &= question.readable
     hidden, found = positions_of(np.array(question.hidden, np.int64), ids)
     eligible[hidden[found]] = False
     if question.allowed is not None:

@@ -58,7 +58,8 @@ def recommend(
         )
         async with ranking(parts) as ranked:
             patience = max(_PATIENCE, parts.settings.ranking.deadline)
-            recommender = Recommender(ranked.model, patience)
+            recommender = ranked.recommender(parts, patience)
+            await recommender.rulebook.load(parts.database, parts.clock())
             request = RecommendationRequest(learner_id=learner_id, now=parts.clock(), limit=limit)
             return await answer(parts.database, recommender, request)
 
@@ -147,4 +148,8 @@ def _text(reason: Reason, found: Printed) -> str:
         return f"chose {found.topics.get(reason.topic_id, reason.topic_id)}"
     if reason.kind is ReasonKind.POPULAR_IN_TOPIC and reason.topic_id is not None:
         return f"popular in {found.topics.get(reason.topic_id, reason.topic_id)}"
+    if reason.kind is ReasonKind.STAFF_PICK:
+        return "pinned by staff"
+    if reason.kind is ReasonKind.PREPARES_FOR and reason.course_id is not None:
+        return f"prepares for {found.titles.get(reason.course_id, reason.course_id)}"
     return "popular"

@@ -13,9 +13,11 @@ from database.tables.courses import courses
 from database.tables.enrollments import enrollments
 from database.tables.learners import learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
+from database.tables.recommendations import recommendation_dismissals
 from database.tables.topics import topics
 
 LONGEST = 5_000
+MOST_DISMISSED = 500
 
 
 class HistoryRow(Row):
@@ -33,6 +35,13 @@ class PreferencesRow(Row):
     goals: list[str]
     languages: list[str]
     topic_ids: list[int]
+
+
+class WishesRow(PreferencesRow):
+    """What a learner chose and what they turned away, always one row; without `saved`, preferences are null."""
+
+    saved: bool
+    dismissed_ids: list[int]
 
 
 class LearnerRow(Row):
@@ -78,6 +87,36 @@ PREFERENCES: Statement[PreferencesRow] = Statement(
         func.coalesce(_CHOSEN, literal_column("'{}'::bigint[]", ARRAY(BigInteger))).label("topic_ids"),
     ).where(learning_preferences.c.learner_id == bindparam("learner_id", type_=BigInteger)),
     PreferencesRow,
+)
+
+# The newest are read, so that a recommendation's reads stay bounded.
+_DISMISSED = func.array(
+    select(recommendation_dismissals.c.course_id)
+    .where(recommendation_dismissals.c.learner_id == bindparam("learner_id", type_=BigInteger))
+    .order_by(recommendation_dismissals.c.dismissed_at.desc(), recommendation_dismissals.c.course_id)
+    .limit(literal_column(str(MOST_DISMISSED)))
+    .scalar_subquery(),
+    type_=ARRAY(BigInteger),
+)
+
+# Preferences and dismissals in one statement: both are wanted by every recommendation.
+WISHES: Statement[WishesRow] = Statement(
+    select(
+        learning_preferences.c.level,
+        learning_preferences.c.goals,
+        learning_preferences.c.languages,
+        func.coalesce(_CHOSEN, literal_column("'{}'::bigint[]", ARRAY(BigInteger))).label("topic_ids"),
+        learning_preferences.c.learner_id.is_not(None).label("saved"),
+        _DISMISSED.label("dismissed_ids"),
+    ).select_from(
+        select(bindparam("learner_id", type_=BigInteger).label("id"))
+        .subquery("asked")
+        .outerjoin(
+            learning_preferences,
+            learning_preferences.c.learner_id == bindparam("learner_id", type_=BigInteger),
+        )
+    ),
+    WishesRow,
 )
 
 LEARNER: Statement[LearnerRow] = Statement(

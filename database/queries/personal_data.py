@@ -19,7 +19,11 @@ from database.tables.events import events
 from database.tables.learners import erasures, learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
 from database.tables.progress import lesson_progress, progress_reports
-from database.tables.recommendations import recommendation_dismissals, recommendation_feedback
+from database.tables.recommendations import (
+    recommendation_dismissals,
+    recommendation_exposures,
+    recommendation_feedback,
+)
 from database.tables.reviews import reviews
 
 # Of each kind of rows, the newest: nobody's document may fill the memory of a server.
@@ -78,6 +82,9 @@ def _statements(account_id: int, learner_id: int, email_subject: str) -> Mapping
         "recommendationFeedback": select(recommendation_feedback)
         .where(recommendation_feedback.c.learner_id == learner_id)
         .order_by(recommendation_feedback.c.recorded_at.desc()),
+        "recommendationExposures": select(recommendation_exposures)
+        .where(recommendation_exposures.c.learner_id == learner_id)
+        .order_by(recommendation_exposures.c.recorded_at.desc()),
         "dismissals": select(recommendation_dismissals)
         .where(recommendation_dismissals.c.learner_id == learner_id)
         .order_by(recommendation_dismissals.c.dismissed_at.desc()),

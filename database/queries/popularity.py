@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    all_,
     any_,
     bindparam,
     case,
@@ -55,6 +56,7 @@ def _text(value: str) -> ColumnElement[str]:
 _COUNT: ColumnElement[int] = func.coalesce(course_statistics.c.enrollment_count, literal_column("0", Integer))
 _LEARNER = bindparam("learner_id", type_=BigInteger)
 _ALLOWED = bindparam("allowed", type_=ARRAY(BigInteger))
+_HIDDEN = bindparam("hidden", type_=ARRAY(BigInteger))
 _LANGUAGES = bindparam("languages", type_=ARRAY(Text))
 _TOPICS = bindparam("topic_ids", type_=ARRAY(BigInteger))
 _LEVEL = bindparam("level", type_=Text)
@@ -63,7 +65,7 @@ _ALL_LEVELS = _text(CourseLevel.ALL_LEVELS.value)
 
 
 def _shown(query: Select[Any]) -> Select[Any]:
-    """Keep published courses that are allowed, readable, and neither taken nor dismissed; null allows everything."""
+    """Keep published, allowed, readable courses, neither hidden, taken nor dismissed; null allows everything."""
     taken = exists().where(enrollments.c.learner_id == _LEARNER, enrollments.c.course_id == courses.c.id)
     dismissals = recommendation_dismissals.c
     dismissed = exists().where(dismissals.learner_id == _LEARNER, dismissals.course_id == courses.c.id)
@@ -71,6 +73,7 @@ def _shown(query: Select[Any]) -> Select[Any]:
         courses.c.status == _text(CourseStatus.PUBLISHED.value),
         or_(_ALLOWED.is_(None), courses.c.id == any_(_ALLOWED)),
         or_(_LANGUAGES.is_(None), any_(_LANGUAGES) == _PRIMARY_LANGUAGE),
+        courses.c.id != all_(_HIDDEN),
         ~taken,
         ~dismissed,
     )

@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from database.queries.courses import IdRow
-from database.statements import Statement
 from database.tables.courses import courses
-from database.tables.recommendations import recommendation_dismissals, recommendation_feedback
-
-MOST_DISMISSED = 500
+from database.tables.learners import learners
+from database.tables.recommendations import (
+    recommendation_dismissals,
+    recommendation_exposures,
+    recommendation_feedback,
+)
 
 
 class Feedback(NamedTuple):
@@ -25,16 +26,6 @@ class Feedback(NamedTuple):
     recommendation_id: UUID
     course_id: int
     kind: str
-
-
-# The newest are read, so that a recommendation's reads stay bounded.
-DISMISSED = Statement(
-    select(recommendation_dismissals.c.course_id.label("id"))
-    .where(recommendation_dismissals.c.learner_id == bindparam("learner_id", type_=BigInteger))
-    .order_by(recommendation_dismissals.c.dismissed_at.desc(), recommendation_dismissals.c.course_id)
-    .limit(literal_column(str(MOST_DISMISSED))),
-    IdRow,
-)
 
 
 async def count_once(
@@ -50,8 +41,34 @@ async def count_once(
     return {Feedback(*row) for row in counted}
 
 
+class Exposure(NamedTuple):
+    """A place of a list that was shown to a learner."""
+
+    recommendation_id: UUID
+    place: int
+    learner_id: int
+
+
+async def log_once(connection: AsyncConnection, exposures: Sequence[Exposure], now: datetime) -> set[Exposure]:
+    """Remember places that were shown, and return those that were new, of learners that there still are.
+
+    Their rows are locked, so that nobody is erased while something is written about them.
+    """
+    wanted = sorted({one.learner_id for one in exposures})
+    locked = select(learners.c.id).where(learners.c.id.in_(wanted)).order_by(learners.c.id)
+    there = set((await connection.execute(locked.with_for_update(read=True, key_share=True))).scalars())
+    rows = [{**one._asdict(), "recorded_at": now} for one in sorted(set(exposures)) if one.learner_id in there]
+    if not rows:
+        return set()
+    statement = insert_or(recommendation_exposures).values(rows).on_conflict_do_nothing()
+    table = recommendation_exposures.c
+    logged = await connection.execute(statement.returning(table.recommendation_id, table.place, table.learner_id))
+    return {Exposure(*row) for row in logged}
+
+
 async def forget_before(connection: AsyncConnection, moment: datetime) -> None:
-    """Forget which reports were counted before a moment; the events themselves stay."""
+    """Forget which reports and places were counted before a moment; the events themselves stay."""
+    await connection.execute(delete(recommendation_exposures).where(recommendation_exposures.c.recorded_at < moment))
     await connection.execute(delete(recommendation_feedback).where(recommendation_feedback.c.recorded_at < moment))
 
 

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     COURSE_COMPLETED = "course_completed"
     ATTEMPT_GRADED = "attempt_graded"
     COURSE_REVIEWED = "course_reviewed"
+    RECOMMENDATION_RANKED = "recommendation_ranked"
     RECOMMENDATION_SHOWN = "recommendation_shown"
     RECOMMENDATION_CLICKED = "recommendation_clicked"
     RECOMMENDATION_DISMISSED = "recommendation_dismissed"

@@ -20,15 +20,14 @@ from app.asgi import build_app
 from app.embedded import embedded_valkey
 from app.feature_pipeline import FeaturePlaces, materialize, quiet
 from app.model_training import train_model, training_data
-from app.ranking import ranking_engine
-from app.server import services
+from app.ranking import ranked_lists, ranking_engine
+from app.server import Ranking, services
 from app.wiring import Platform, platform
 from catalog.simulation.demonstration import fill_demonstration
 from core.clock import ManualClock
 from core.settings import GatewaySettings, OperationsMode, RankingSettings, SecuritySettings, Settings
 from database.migrate import migrate
 from serving.engine import RankingEngine
-from serving.recommender import Recommender
 from tests.conftest import administer, database_named
 from training.release import TrainingOptions
 
@@ -148,7 +147,8 @@ def start(trained: Trained, tmp_path: Path) -> Iterator[Any]:
             clock = ManualClock(NOW)
             parts = await stack.enter_async_context(platform(settings, clock))
             engine = await stack.enter_async_context(ranking_engine(parts))
-            recommender = Recommender(engine, settings.ranking.deadline)
+            lists = await stack.enter_async_context(ranked_lists(parts))
+            recommender = Ranking(engine, lambda: engine.version, lists).recommender(parts)
             app = build_app(parts, await services(parts, recommender), lambda: {"modelVersion": engine.version})
             transport = httpx.ASGITransport(app)
             http = await stack.enter_async_context(

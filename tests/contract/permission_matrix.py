@@ -42,7 +42,7 @@ _MOST_PATHS = 40
 # such as `Mutation.enroll.input.courseId`. A literal of the GraphQL language.
 ARGUMENTS: dict[str, str] = {}
 # The type that an id is of, where the name of the argument does not say it.
-ID_TYPES = {"prerequisite": "Course", "user": "User"}
+ID_TYPES = {"prerequisite": "Course", "rule": "RecommendationRule", "user": "User"}
 
 Send = Callable[[str, str], Awaitable[Any]]
 """Given a document and a role, return the response's object."""

@@ -25,6 +25,7 @@ from database.tables.attempts import attempt_answers, attempts
 from database.tables.courses import course_instructors, course_statistics, instructors
 from database.tables.enrollments import enrollments
 from database.tables.preferences import learning_preferences
+from database.tables.recommendations import recommendation_rules
 from database.tables.reviews import reviews
 from serving.recommender import Recommender
 from tests.contract.permission_matrix import Send
@@ -85,6 +86,7 @@ def identities(keys: Mapping[str, int]) -> dict[str, str]:
         "ShortAnswerQuestion": encode_id("Question", 14),
         "Attempt": encode_id("Attempt", 1),
         "Enrollment": encode_id("Enrollment", 1),
+        "RecommendationRule": encode_id("RecommendationRule", 1),
         "Review": encode_id("Review", 1),
         "Instructor": encode_id("Instructor", 1),
         "Topic": encode_id("Topic", 1),
@@ -134,9 +136,12 @@ async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime)
         await connection.execute(insert(attempt_answers), {**answer, "attempt_id": 2})
         review = {"id": 1, "course_id": COURSE, "learner_id": learner_id, "rating": 4, "created_at": now}
         await connection.execute(insert(reviews), {**review, "updated_at": now})
+        # What the bystander is not shown, and why.
+        rule = {"id": 1, "kind": "EXCLUSION", "course_id": COURSE, "starts_at": now, "created_at": now}
+        await connection.execute(insert(recommendation_rules), {**rule, "updated_at": now})
         rated = update(course_statistics).where(course_statistics.c.course_id == COURSE)
         await connection.execute(rated.values(rating_count=1, rating_sum=4))
-        await number_from(connection, FIRST_NEW, attempts, enrollments, instructors, reviews)
+        await number_from(connection, FIRST_NEW, attempts, enrollments, instructors, recommendation_rules, reviews)
 
 
 async def _grant(database: Database) -> dict[str, int]:

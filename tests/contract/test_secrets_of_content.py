@@ -51,6 +51,9 @@ ENTRIES = {
     "node": f'node(id: "{encode_id("Question", 11)}")',
     "nodes": f"nodes(ids: [{IDS}])",
     "course": f'course(by: {{id: "{encode_id("Course", 1)}"}})',
+    "recommendationExplanation": (
+        f'recommendationExplanation(userId: "{encode_id("User", 1)}", courseId: "{encode_id("Course", 1)}")'
+    ),
     "topic": f'topic(by: {{id: "{encode_id("Topic", 1)}"}})',
 }
 

@@ -14,12 +14,11 @@ from core.clock import ManualClock
 from core.errors import CommandError, UserErrorCode
 from core.ids import encode_id
 from database.tables.events import events
-from database.tables.recommendations import RecommendationEventKind
+from database.tables.recommendations import RecommendationEventKind, RecommendationSurface
 from resolvers import recommendation_events
 from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.recommendation_events import RecommendationEvent, RecordRecommendationEvents
-from resolvers.recommendations import RecommendationSurface
 from serving.rankings import RecommendationRequest
 from serving.recommender import Recommender
 from tests.small_accounts import trail

@@ -254,6 +254,39 @@ async def test_whoever_asks_before_there_is_a_model_is_told(setting: Setting) ->
     request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=1)
     with pytest.raises(UnavailableError, match="No model"):
         await setting.engine.rank(request, [], None, Patience())
+    with pytest.raises(UnavailableError, match="No model"):
+        setting.engine.explain(request, [], None, [10])
+    with pytest.raises(UnavailableError, match="No model"):
+        setting.engine.retrieved_by(request, [], None, 10)
+    with pytest.raises(UnavailableError, match="No model"):
+        await setting.engine.vectors(request, [], None, [10])
+
+
+async def test_course_is_explained_and_logged_as_it_was_ranked(setting: Setting) -> None:
+    """Where it stands, what found it, and the vectors of the release, without courses that have no features."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    request = RecommendationRequest(learner_id=1, now=setting.clock(), limit=5)
+    async with setting.database.reader() as reader:
+        recommender = Recommender(setting.engine, 10.0)
+        best = (await recommender.recommend(reader, request)).courses[0]
+        found = await recommender.explain(reader, request, best.course_id)
+        assert (1, best, ()) == (found.rank, found.course, found.obstacles)
+        assert found.retrievers
+        history = await reader.fetch(HISTORY, learner_id=1)
+    vectors = await setting.engine.vectors(request, history, None, [best.course_id, 99_999])
+    assert ("v1", [best.course_id]) == (vectors.version, list(vectors.rows))
+    assert len(vectors.names) == len(vectors.rows[best.course_id])
+
+
+async def test_only_what_is_readable_is_ranked(setting: Setting) -> None:
+    """What rules know of languages and of courses that were archived is heeded before candidates are chosen."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    some = frozenset(IDS[:20].tolist())
+    for _ in range(2):
+        ranked = await setting.ask(readable=some, hidden=frozenset({10}), limit=100)
+        assert some - {10, 40, 100} == {course.course_id for course in ranked.courses}
 
 
 async def test_watching_goes_on_after_a_failure(setting: Setting) -> None:

@@ -15,6 +15,7 @@ from core.errors import UnavailableError
 from database.queries.history import HistoryRow, PreferencesRow
 from database.session import Database
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
+from serving.rankings import Vectors
 from serving.recommender import (
     RankedCourse,
     RankedList,
@@ -50,6 +51,49 @@ class FakeModel:
         """Return what the test said."""
         assert now.tzinfo is not None
         return self.cause
+
+    @property
+    def version(self) -> str | None:
+        """Return the version of its answers."""
+        return "v1"
+
+    def explain(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> list[tuple[Reason, ...]]:
+        """Return the newest course of the history as the reason of every course."""
+        assert request.learner_id is not None
+        assert preferences is None or preferences.level
+        return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
+
+    async def vectors(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_ids: Sequence[int],
+    ) -> Vectors:
+        """Return the course, and what is not known of it, as its features."""
+        assert request.learner_id is not None
+        assert history
+        assert preferences is None or preferences.level
+        rows = {key: (float(key), float("nan")) for key in course_ids}
+        return Vectors(self.version or "", ("course", "unknown"), rows)
+
+    def retrieved_by(
+        self,
+        request: RecommendationRequest,
+        history: Sequence[HistoryRow],
+        preferences: PreferencesRow | None,
+        course_id: int,
+    ) -> tuple[str, ...]:
+        """Say that the transitions bring the course after the newest one."""
+        assert request.learner_id is not None
+        assert preferences is None or preferences.level
+        return ("transitions",) if course_id == history[0].course_id + 1 else ()
 
     async def rank(
         self,

@@ -1,0 +1,207 @@
+"""From what a strategy ranked to what a learner is shown: staff's wishes, the surface, and what comes before what.
+
+The first `WINDOW` places are arranged together, and all that follow keep their order. So a list is the beginning of
+every longer list of the same moment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from math import prod
+
+from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
+from serving.constraints import Constraints, Obstacle
+from serving.rankings import RankedCourse, Reason, ReasonKind
+
+WINDOW = 200
+"""How many of the best courses change places with each other."""
+TOPIC_SPREAD, TOPIC_SHARE = 10, 3
+"""On the home surface, at most so many of so many places in a row are on one main topic, while there are others."""
+
+
+def arrange(
+    ranked: Sequence[RankedCourse], constraints: Constraints, neighbors: Sequence[int], limit: int
+) -> tuple[RankedCourse, ...]:
+    """Return the list to show, best first.
+
+    Scores are raised where a course was moved up, so that they still order the list.
+
+    Args:
+        ranked: as a strategy ranked them, at least `WINDOW` if there are so many.
+        constraints: of the list.
+        neighbors: courses that learners take together with the one that the list is around.
+        limit: the longest list that is wanted.
+    """
+    window = [course for course in ranked[:WINDOW] if constraints.admits(course.course_id)]
+    window = _on_surface(window, constraints, neighbors)
+    sequence = _Sequence(constraints, _pins(window, constraints))
+    for course in chain(window, ranked[WINDOW:]):
+        # Scores are raised to what follows in the window, so that is arranged whole.
+        if len(sequence) >= max(limit, WINDOW):
+            break
+        if constraints.admits(course.course_id):
+            sequence.add(course)
+    else:
+        sequence.finish()
+    return _descending(sequence.arranged)[:limit]
+
+
+class _Sequence:
+    """A list while it grows: each course after what it builds upon, and pinned ones in their places."""
+
+    def __init__(self, constraints: Constraints, pins: Mapping[int, tuple[int, RankedCourse]]) -> None:
+        self._constraints = constraints
+        self._pins = dict(pins)
+        self.arranged: list[RankedCourse] = []
+        self._shown: set[int] = set()
+
+    def add(self, course: RankedCourse) -> None:
+        """Add a course, unless it is there, waits for its place, or needs what cannot be shown."""
+        if course.course_id not in self._shown and course.course_id not in self._pins:
+            self._add_after_steps(course)
+
+    def finish(self) -> None:
+        """End the list; what is pinned beyond its end stands at the end."""
+        while self._pins:
+            self._add_pinned(next(iter(self._pins)))
+
+    def __len__(self) -> int:
+        """Return how long the list is."""
+        return len(self.arranged)
+
+    def _add_after_steps(self, course: RankedCourse) -> None:
+        steps = self._constraints.steps(course.course_id, self._shown)
+        if isinstance(steps, Obstacle):
+            return
+        why = (Reason(ReasonKind.PREPARES_FOR, course_id=course.course_id),)
+        for one in (*(RankedCourse(step, course.score, why) for step in steps), course):
+            while self._pins and next(iter(self._pins.values()))[0] <= len(self.arranged) + 1:
+                self._add_pinned(next(iter(self._pins)))
+            # A pinned course that came between may have brought it.
+            if one.course_id not in self._shown:
+                self._append(one)
+
+    def _add_pinned(self, key: int) -> None:
+        _, pinned = self._pins.pop(key)
+        steps = self._constraints.steps(key, self._shown)
+        if not isinstance(steps, Obstacle):
+            why = (Reason(ReasonKind.PREPARES_FOR, course_id=key),)
+            for step in steps:
+                self._append(RankedCourse(step, pinned.score, why))
+            self._append(pinned)
+
+    def _append(self, course: RankedCourse) -> None:
+        # What is pinned further down has come earlier, as another course builds upon it.
+        self._pins.pop(course.course_id, None)
+        self.arranged.append(course)
+        self._shown.add(course.course_id)
+
+
+def least_ranked(constraints: Constraints) -> int:
+    """Return how many courses must be ranked, so that a short list is the beginning of a long one."""
+    moved = constraints.request.surface is not None or any(
+        constraints.staff(kind) for kind in (RecommendationRuleKind.BOOST, RecommendationRuleKind.PIN)
+    )
+    return WINDOW if moved else 0
+
+
+def _on_surface(window: list[RankedCourse], constraints: Constraints, neighbors: Sequence[int]) -> list[RankedCourse]:
+    """Return the window in the order of its surface, courses that belong there added, boosts applied."""
+    surface, around = constraints.request.surface, constraints.around
+    tiers: list[Sequence[int]] = []
+    if around is not None and constraints.rules is not None:
+        if surface is RecommendationSurface.AFTER_COMPLETION:
+            tiers = [constraints.rules.leads_to.get(around, ()), _alike(window, around, constraints)]
+        elif surface is RecommendationSurface.COURSE_PAGE:
+            tiers = [neighbors, _alike(window, around, constraints)]
+    boosts = constraints.staff(RecommendationRuleKind.BOOST)
+    if not tiers and not boosts:
+        return _spread(window, constraints) if surface is RecommendationSurface.HOME else window
+    rules = constraints.rules
+    boosted = [] if rules is None else [(rules.about(rule), rule.weight) for rule in boosts]
+    tier_of = {key: tier for tier, keys in reversed(list(enumerate(tiers))) for key in keys}
+    places = {course.course_id: place for place, course in enumerate(window, start=1)}
+    added = _added(tiers[:1], places, constraints, window[-1].score if window else 0.0)
+    places |= {course.course_id: len(window) + place for place, course in enumerate(added, start=1)}
+
+    def key(course: RankedCourse) -> tuple[int, float]:
+        weight = prod(weight for about, weight in boosted if course.course_id in about)
+        return tier_of.get(course.course_id, len(tiers)), places[course.course_id] / weight
+
+    ordered = sorted([*window, *added], key=key)
+    if surface is RecommendationSurface.AFTER_COMPLETION and around is not None:
+        why = Reason(ReasonKind.NEXT_IN_SEQUENCE, course_id=around)
+        ordered = [_because(course, why) if tier_of.get(course.course_id) == 0 else course for course in ordered]
+    return _spread(ordered, constraints) if surface is RecommendationSurface.HOME else ordered
+
+
+def _alike(window: Iterable[RankedCourse], around: int, constraints: Constraints) -> list[int]:
+    """Return the courses of the window that share a topic with another course."""
+    courses = constraints.rules.courses if constraints.rules is not None else {}
+    topics = courses[around].topics if around in courses else frozenset()
+    keys = (course.course_id for course in window)
+    return [key for key in keys if key in courses and not topics.isdisjoint(courses[key].topics)]
+
+
+def _added(
+    tiers: Sequence[Sequence[int]], places: dict[int, int], constraints: Constraints, score: float
+) -> list[RankedCourse]:
+    """Return courses that a surface wants and the ranking did not bring."""
+    wanted = dict.fromkeys(key for tier in tiers for key in tier if key not in places)
+    return [RankedCourse(key, score, ()) for key in wanted if constraints.admits(key)]
+
+
+def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[RankedCourse]:
+    """Return the window with main topics spread: the next is the best whose topic is not too frequent just before."""
+    courses = constraints.rules.courses if constraints.rules is not None else {}
+    topics = {
+        course.course_id: courses[course.course_id].main_topic for course in window if course.course_id in courses
+    }
+    waiting = list(window)
+    recent: deque[int | None] = deque(maxlen=TOPIC_SPREAD - 1)
+    counted: Counter[int | None] = Counter()
+    spread: list[RankedCourse] = []
+    while waiting:
+        place = 0
+        for n, course in enumerate(waiting):
+            topic = topics.get(course.course_id)
+            if topic is None or counted[topic] < TOPIC_SHARE:
+                place = n
+                break
+        chosen = waiting.pop(place)
+        if len(recent) == recent.maxlen:
+            counted[recent[0]] -= 1
+        recent.append(topics.get(chosen.course_id))
+        counted[recent[-1]] += 1
+        spread.append(chosen)
+    return spread
+
+
+def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int, tuple[int, RankedCourse]]:
+    """Return the place of each pinned course that may be shown to the learner, in the order of the places."""
+    ranked = {course.course_id: course for course in window}
+    score = window[-1].score if window else 0.0
+    found: dict[int, tuple[int, RankedCourse]] = {}
+    for rule in sorted(constraints.staff(RecommendationRuleKind.PIN), key=lambda rule: (rule.place, rule.id)):
+        key = rule.course_id
+        if key is not None and key not in found and constraints.admits(key):
+            course = ranked.get(key, RankedCourse(key, score, ()))
+            found[key] = (rule.place, _because(course, Reason(ReasonKind.STAFF_PICK)))
+    return found
+
+
+def _because(course: RankedCourse, reason: Reason) -> RankedCourse:
+    return replace(course, reasons=(reason, *course.reasons))
+
+
+def _descending(arranged: Sequence[RankedCourse]) -> tuple[RankedCourse, ...]:
+    """Raise each score to the highest that follows it."""
+    best = float("-inf")
+    raised: list[RankedCourse] = []
+    for course in reversed(arranged):
+        best = max(best, course.score)
+        raised.append(course if course.score == best else RankedCourse(course.course_id, best, course.reasons))
+    return tuple(reversed(raised))
