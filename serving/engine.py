@@ -19,7 +19,7 @@ from core.settings import RankingSettings
 from database.queries.history import TOPIC_PARENTS, HistoryRow, PreferencesRow
 from database.session import Database
 from database.tables.enrollments import EnrollmentStatus
-from features.similarity import Integers
+from features.interactions import Integers
 from serving.artifact import Release
 from serving.breaker import BusyError, Patience
 from serving.ranker import (

@@ -264,7 +264,7 @@ def vectors(model: RankingModel, question: Question, course_ids: Sequence[int]) 
     """
     histories, _, _ = _known(model, question)
     places, _ = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
-    relations = relate(histories, model.similarities, model.traits)
+    relations = relate(histories, model.similarities, model.traits, model.popularity)
     pair = pair_features(relations, histories, model.traits, np.zeros(len(places), np.int64), places)
     learner = _learner_row(model.release, question.learner)
     found: list[list[float]] = model.release.layout.assemble(
@@ -280,7 +280,7 @@ def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tup
         DeclinedError: no course of the history is known.
     """
     histories, eligible, _ = _known(model, question)
-    scores = retriever_scores(relate(histories, model.similarities, model.traits), model.popularity)
+    scores = retriever_scores(relate(histories, model.similarities, model.traits, model.popularity))
     found = []
     for name, values in scores.items():
         _, columns = select_candidates({name: values}, eligible)

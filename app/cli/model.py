@@ -127,6 +127,7 @@ def score(
     ] = None,
     seed: Seed = TrainingOptions.seed,
     threads: Threads = 2,
+    rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
     *,
     everybody: Annotated[bool, typer.Option("--all", help="Score all learners.")] = False,
@@ -141,7 +142,7 @@ def score(
         raise InputError("Give either --learners FILE or --all.")
     moment = as_of.replace(tzinfo=UTC) if as_of is not None else None
     request = ScoringRequest(learners, output, count, moment)
-    options = TrainingOptions(seed=seed, threads=threads)
+    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
 
     async def work(parts: Platform) -> Scored:
         async with training_data(parts, feature_service) as data:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import pandas as pd
 import pytest
 from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, ValueType
 from feast.types import Int64
@@ -36,6 +37,8 @@ from serving.recommender import RecommendationRequest, Recommender, Strategy
 from serving.releases import ReleaseHolder
 from tests.simulated_history import PARENTS, CountedFeatures, simulated_courses, simulated_events
 from tests.small_platform import MADE, add_topics
+from training.baselines import CLASSICS
+from training.evaluate import BLEND
 from training.history import load_history
 from training.pointintime import FeastFeatures
 from training.release import TrainingOptions
@@ -123,7 +126,7 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     )
     assert (0, None) == (evaluated.exit_code, evaluated.exception)
     figures = json.loads(table.read_text(encoding="utf-8"))
-    assert {"popularity", "recent-popularity", "item-knn", "model"} == set(figures["rankers"])
+    assert {*CLASSICS, BLEND, "model"} == set(figures["rankers"])
     assert figures["rankers"]["model"]["ndcg"] > figures["rankers"]["popularity"]["ndcg"]
     second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
     version = second.stdout.split("Release ")[1].split()[0]
@@ -138,6 +141,52 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     assert (0, None) == (answered.exit_code, answered.exception)
     assert f"Learner 7: MODEL, model {version}" in answered.stdout
     assert "took Course [" in answered.stdout
+    scored = platform.data_dir / "scored.csv"
+    everybody = runner.invoke(model.app, ["score", "--all", "--k", "4", "--output", str(scored)])
+    assert f"{LEARNERS} learners have a list, {LEARNERS} of them by the model." in everybody.stdout
+    lists = pd.read_csv(scored)
+    assert {"MODEL"} == set(lists["strategy"])
+    assert 4 * LEARNERS == len(lists.drop_duplicates(["learner_id", "course_id"]))
+    # The page and the letter are ranked alike: what the command above printed leads the list.
+    assert lists[lists["learner_id"] == "pupil-7"]["score"].is_monotonic_decreasing
+
+
+def test_learners_are_scored_as_of_a_moment(platform: FeaturePlaces) -> None:
+    """A file of learners in, a file of lists out, from what was known by then; who is unknown is counted."""
+    runner = CliRunner()
+    moment = EVENTS["occurred_at"].sort_values().iloc[len(EVENTS) * 8 // 10].floor("D")
+    asked, scored = platform.data_dir / "asked.csv", platform.data_dir / "scored.csv"
+    asked.write_text("learner_id\npupil-7\n12\nnobody\npupil-7\n", encoding="utf-8")
+    arguments = ["score", "--as-of", f"{moment:%Y-%m-%d}", "--learners", str(asked), "--output", str(scored)]
+    done = runner.invoke(model.app, [*arguments, "--threads", "1", "--rounds", "15"])
+    assert (0, None) == (done.exit_code, done.exception)
+    assert "2 learners have a list" in done.stdout
+    assert "1 learners are not known" in done.stdout
+    lists = pd.read_csv(scored)
+    assert ["learner_id", "rank", "course_id", "score", "strategy"] == list(lists.columns)
+    assert {"pupil-7": 10, "12": 10} == lists.groupby("learner_id").size().to_dict()
+    before = EVENTS[(EVENTS["learner_id"] == 7) & (EVENTS["occurred_at"] < moment)]
+    assert not set(before["course_id"]) & set(lists[lists["learner_id"] == "pupil-7"]["course_id"])
+
+
+def test_scoring_says_what_it_lacks(platform: FeaturePlaces) -> None:
+    """Nobody named, no release, no such file or column, too early a moment: one line each, and no file."""
+    runner = CliRunner()
+    output = platform.data_dir / "scored.csv"
+    other = platform.data_dir / "other.csv"
+    other.write_text("name\nsomebody\n", encoding="utf-8")
+    absent, early = platform.data_dir / "absent.csv", ["--as-of", "1990-01-01"]
+    for arguments, said in (
+        ([], "either"),
+        (["--all"], "No release is live"),
+        ([*early, "--learners", str(absent)], "cannot be read"),
+        ([*early, "--learners", str(other)], "no column learner_id"),
+        ([*early, "--all"], "decisions"),
+    ):
+        failed = runner.invoke(model.app, ["score", *arguments, "--output", str(output)])
+        assert isinstance(failed.exception, InputError), arguments
+        assert said in str(failed.exception)
+    assert not output.exists()
 
 
 def test_wrong_input_is_one_line(
