@@ -12,6 +12,7 @@ import orjson
 from graphql import parse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.process import settle
 from core.settings import DatabaseSettings
 from database.session import open_database
 from execution.compile import compile_operation
@@ -41,4 +42,5 @@ async def application(url: str, identity: Identity, folder: Path) -> AsyncIterat
                 raise RuntimeError(str(answer.errors))
             await respond(send, orjson.dumps({"data": answer.data}))
 
+        settle()
         yield app
