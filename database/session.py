@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from core.errors import InputError, UnavailableError
 from core.settings import DatabaseSettings
-from database.leases import Leases, RawConnection
+from database.leases import Lease, Leases, RawConnection
 from database.rows import Row
 from database.statements import Statement
 
@@ -49,7 +49,7 @@ class Reader:
     def __init__(self, leases: Leases, patience: float) -> None:
         self._leases = leases
         self._patience = patience
-        self._lease: RawConnection | None = None
+        self._lease: Lease | None = None
         self._clean = True
         self._turn = asyncio.Lock()
         self.statements = 0
@@ -61,33 +61,29 @@ class Reader:
             UnavailableError: PostgreSQL cannot be reached.
         """
         async with self._turn:
-            connection = await self._connection()
+            lease = self._lease or await self._leased()
             self.statements += 1
             try:
-                rows: list[RowT] = await connection.fetch(
-                    statement.sql, *statement.arguments(values), record_class=statement.row
-                )
+                return await lease.fetch(statement, statement.arguments(values))
             except BaseException as error:
                 # Whatever it is, even a request that was given up, the statement may still be under way.
                 self._clean = False
                 # A connection that breaks while a statement is sent is told in more than one way.
                 broken = isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError))
-                if isinstance(error, _OUTAGES) or (broken and connection.is_closed()):
+                if isinstance(error, _OUTAGES) or (broken and lease.connection.is_closed()):
                     raise UnavailableError("PostgreSQL went away.") from error
                 raise
-            return rows
 
     async def fetch_first(self, statement: Statement[RowT], **values: Any) -> RowT | None:
         """Return the first row of a statement, or None."""
         rows = await self.fetch(statement, **values)
         return rows[0] if rows else None
 
-    async def _connection(self) -> RawConnection:
-        if self._lease is None:
-            try:
-                self._lease = await self._leases.take(self._patience)
-            except (*_OUTAGES, TimeoutError) as error:
-                raise UnavailableError("PostgreSQL cannot be reached.") from error
+    async def _leased(self) -> Lease:
+        try:
+            self._lease = await self._leases.take(self._patience)
+        except (*_OUTAGES, TimeoutError) as error:
+            raise UnavailableError("PostgreSQL cannot be reached.") from error
         return self._lease
 
     async def release(self) -> None:
@@ -163,13 +159,13 @@ class Database:
     async def raw(self) -> AsyncIterator[RawConnection]:
         """Lease a plain asyncpg connection: for COPY, advisory locks and other bulk work of the command line."""
         try:
-            connection = await self._leases.take(self._patience)
+            lease = await self._leases.take(self._patience)
         except (*_OUTAGES, TimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached, or has no connection free.") from error
         try:
-            yield connection
+            yield lease.connection
         finally:
-            await self._leases.give_back(connection)
+            await self._leases.give_back(lease)
 
 
 @asynccontextmanager

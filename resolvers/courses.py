@@ -133,8 +133,8 @@ async def course(context: Context, roots: Sequence[None], *, by: CourseKey) -> l
     """Return the course that `by` names if the caller may see it, or None."""
     found: CourseRow | None = None
     if by.slug is not None:
-        slugs = [by.slug.replace("\0", "")]
-        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUGS, slugs=slugs, **viewpoint(context))
+        slug = by.slug.replace("\0", "")
+        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUG, slug=slug, **viewpoint(context))
     elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
         found = await context.reader.fetch_first(queries.VISIBLE_BY_IDS, ids=[key], **viewpoint(context))
     return [found] * len(roots)
