@@ -154,9 +154,7 @@ class Generator:
             lines.append(f"    if {name!r} not in run.allowed: run.require({name!r}, {name})")
         return lines
 
-    def _selection(
-        self, selection: Selection, name: str, field: FieldPlan | None, *, is_of_type: bool = False
-    ) -> None:
+    def _selection(self, selection: Selection, name: str, field: FieldPlan | None, *, is_of_type: bool = False) -> None:
         """Write the function that answers one selection of one object, whose type may be known already."""
         lists = [self._lists[each.number] for each in selection.deferred()]
         lines = [f"def {name}({', '.join(['value', 'run', *lists])}):" if field else f"def {name}(run, value):"]

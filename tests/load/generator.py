@@ -126,8 +126,10 @@ def load(port: int, requests: Sequence[Request], seconds: float, rate: float | N
         with selectors.DefaultSelector() as selector:
             for each in connections:
                 selector.register(each.socket, selectors.EVENT_READ, each)
-            return _closed(selector, connections, requests, seconds) if rate is None else _open(
-                selector, connections, requests, seconds, rate
+            return (
+                _closed(selector, connections, requests, seconds)
+                if rate is None
+                else _open(selector, connections, requests, seconds, rate)
             )
     finally:
         for each in connections:
@@ -171,7 +173,7 @@ def _open(
     rate: float,
 ) -> Outcome:
     outcome = Outcome()
-    latencies, count, number, total = outcome.latencies, len(requests), 0, int(seconds * rate)
+    latencies, count, number, total = outcome.latencies, len(requests), 0, max(int(seconds * rate), 1)
     idle = deque(connections)
     clock = time.perf_counter
     begun = clock()

@@ -72,9 +72,7 @@ async def application(url: str, identity: Identity) -> AsyncIterator[ASGIApp]:
     """Yield the application."""
     statements = {each.sha256: STATEMENTS[each.name] for each in OPERATIONS}
     # Nothing is left on a connection that would have to be reset.
-    pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=8, server_settings={"timezone": "UTC"}, reset=_nothing
-    )
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=8, server_settings={"timezone": "UTC"}, reset=_nothing)
     async with pool:
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ class Sink(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:  # noqa: N802 - the base class's name.
+    def do_POST(self) -> None:
         """Take a batch."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(200)
