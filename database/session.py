@@ -88,8 +88,6 @@ class Reader:
 
     async def release(self) -> None:
         """Give the connection back; a later statement would lease one again."""
-        if self._lease is None:
-            return
         async with self._turn:
             lease, self._lease = self._lease, None
             if lease is None:

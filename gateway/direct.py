@@ -2,7 +2,7 @@
 
 It does what the application's middleware and routes would do, in one place and once, and then asks the same endpoint.
 Whatever is unusual about a request (another path or method, a page of a browser that asks, a body that is packed, long
-or comes in pieces, a stream as the answer) goes the long way, which knows all of it; so nothing is decided here that is decided there too.
+or comes in pieces, a stream as the answer) goes the long way, which knows all of it.
 """
 
 from __future__ import annotations

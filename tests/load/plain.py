@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from starlette.applications import Starlette
+from starlette.routing import Route
 from strawberry.asgi import GraphQL
 from strawberry.types import Info
 from typing_extensions import override
@@ -34,8 +35,24 @@ from tests.load.plain_models import (
     TopicModel,
 )
 
-Level = strawberry.enum(Enum("CourseLevel", "BEGINNER INTERMEDIATE ADVANCED ALL_LEVELS"))  # type: ignore[misc]
-Status = strawberry.enum(Enum("EnrollmentStatus", "ACTIVE COMPLETED WITHDRAWN"))  # type: ignore[misc]
+
+@strawberry.enum(name="CourseLevel")
+class Level(Enum):
+    """How much a course expects."""
+
+    BEGINNER = "BEGINNER"
+    INTERMEDIATE = "INTERMEDIATE"
+    ADVANCED = "ADVANCED"
+    ALL_LEVELS = "ALL_LEVELS"
+
+
+@strawberry.enum(name="EnrollmentStatus")
+class Status(Enum):
+    """Where a learner stands."""
+
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 def opaque(kind: str, key: int) -> strawberry.ID:
@@ -169,7 +186,8 @@ class CourseConnection:
         """Return the length of the whole list."""
         statement = select(func.count()).select_from(CourseModel).where(CourseModel.status == "PUBLISHED")
         async with info.context["sessions"]() as session:
-            return (await session.execute(statement)).scalar_one()
+            total: int = (await session.execute(statement)).scalar_one()
+        return total
 
 
 @strawberry.type
@@ -286,8 +304,7 @@ class Server(GraphQL[dict[str, Any], None]):
 async def application(url: str, identity: Identity) -> AsyncIterator[Starlette]:
     """Yield the application."""
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), pool_size=10)
-    app = Starlette()
-    app.add_route("/graphql", Server(async_sessionmaker(engine, expire_on_commit=False), identity))
+    app = Starlette(routes=[Route("/graphql", Server(async_sessionmaker(engine, expire_on_commit=False), identity))])
     try:
         yield app
     finally:
