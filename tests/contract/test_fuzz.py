@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from starlette.types import ASGIApp
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from app.wiring import Platform
 from core.settings import OperationsMode
