@@ -5,6 +5,7 @@ python -m tests.load.contestants NAME PORT FOLDER    serves one of those that ar
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -212,10 +213,15 @@ def _await(contestant: Contestant, process: subprocess.Popen[bytes], log: Path) 
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", contestant.port), timeout=1).close()
+            connection = http.client.HTTPConnection("127.0.0.1", contestant.port, timeout=_PATIENCE)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            connection.close()
         except OSError:
             time.sleep(0.05)
-        else:
+            continue
+        # Of several processes the first one answers before the others do.
+        if "--workers" not in process.args or b"Serving" in log.read_bytes():  # type: ignore[operator]
             return
     said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise RuntimeError(f"{contestant.name} does not answer:\n{said}")

@@ -67,7 +67,7 @@ async def ask(door: Door, *headers: tuple[bytes, bytes], kind: str = "http") -> 
     ],
 )
 async def test_request_is_traced_wholly_or_not_at_all(
-    drawn: float, headers: list[tuple[bytes, bytes]], traced: bool, metrics: InMemoryMetricReader
+    *, drawn: float, headers: list[tuple[bytes, bytes]], traced: bool, metrics: InMemoryMetricReader
 ) -> None:
     """By its parent, and by chance without one; nothing is instrumented for those that are not."""
     with_spans, without = Seen(), Seen()
