@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -47,10 +48,20 @@ class Lease:
         try:
             rows = await prepared.fetch(*arguments)
         except (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError):
-            # A migration changed what the statement is about. Nothing was executed.
+            # A migration changed what the statement is about. Nothing was executed. `Connection.fetch` would prepare
+            # again by itself, and forget the class of the rows.
             self._prepared.clear()
-            rows = await self.connection.fetch(statement.sql, *arguments, record_class=statement.row)
+            rows = await (await self._prepare(statement)).fetch(*arguments)
         return rows
+
+    @property
+    def is_closed(self) -> bool:
+        """Say whether PostgreSQL or the network has ended it."""
+        try:
+            return bool(self.connection.is_closed())
+        except asyncpg.InterfaceError:
+            # The pool has noticed, and taken it back.
+            return True
 
     async def _prepare(self, statement: Statement[Any]) -> asyncpg.prepared_stmt.PreparedStatement[Any]:
         prepared = await self.connection.prepare(statement.sql, record_class=statement.row)
@@ -87,7 +98,7 @@ class Leases:
         """
         while self._resting:
             lease, since = self._resting.pop()
-            if not lease.connection.is_closed() and self._now() - since < _LONGEST_REST:
+            if not lease.is_closed and self._now() - since < _LONGEST_REST:
                 return lease
             self._forget(lease)
         async with asyncio.timeout(patience):
@@ -100,7 +111,7 @@ class Leases:
 
     def give(self, lease: Lease) -> None:
         """Take back a connection that was only read with, and on which no statement is under way."""
-        if lease.connection.is_closed():
+        if lease.is_closed:
             self._forget(lease)
             return
         waiting = self._next()
@@ -147,7 +158,8 @@ class Leases:
             raise
 
     def _forget(self, lease: Lease) -> None:
-        lease.connection.terminate()
+        with suppress(asyncpg.InterfaceError):
+            lease.connection.terminate()
         self._make_room()
 
     def _make_room(self) -> None:

@@ -70,7 +70,7 @@ class Reader:
                 self._clean = False
                 # A connection that breaks while a statement is sent is told in more than one way.
                 broken = isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError))
-                if isinstance(error, _OUTAGES) or (broken and lease.connection.is_closed()):
+                if isinstance(error, _OUTAGES) or (broken and lease.is_closed):
                     raise UnavailableError("PostgreSQL went away.") from error
                 raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -122,8 +123,8 @@ async def test_slow_body_is_given_up_on_the_short_way_too(platform_parts: Platfo
     """408, as on the long way."""
 
     async def never() -> AsyncIterator[bytes]:
-        while True:
-            yield b""
+        await asyncio.Event().wait()
+        yield b""
 
     async with served(platform_parts, OperationsMode.OPEN, body_timeout=0.05) as gateway:
         request = httpx.Request(
