@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.telemetry import instrument
+from app.telemetry import observed
 from app.wiring import Platform
 from core.settings import OperationsMode
 from gateway import graphiql, health
 from gateway.bodies import BodyLimit
+from gateway.direct import DirectPosts
 from gateway.executors import CompilingExecutor
 from gateway.health import RankingStatus
 from gateway.http import GraphQLEndpoint
@@ -31,6 +32,11 @@ from schema.contract import build_schema
 # Smaller answers fit into a packet anyway; higher levels cost more time than they save bytes.
 _COMPRESSED_FROM = 1_000
 _COMPRESSION = 4
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
 
 
 class SecurityHeaders:
@@ -45,15 +51,14 @@ class SecurityHeaders:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Referrer-Policy", "no-referrer")
-                headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+                for name, value in _SECURITY.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, guarded)
 
 
-def build_app(parts: Platform, services: Services, ranking: RankingStatus, usage: Usage | None = None) -> Starlette:
+def build_app(parts: Platform, services: Services, ranking: RankingStatus, usage: Usage | None = None) -> ASGIApp:
     """Return the application.
 
     Args:
@@ -75,23 +80,34 @@ def build_app(parts: Platform, services: Services, ranking: RankingStatus, usage
         metrics=GatewayMetrics(mode),
     )
     streams = Streams(settings.streams)
-    app = Starlette(
-        routes=[
-            Route("/", _to_graphql, methods=["GET"]),
-            Route("/graphql", GraphQLEndpoint(gateway, settings, streams, serve_graphiql=parts.settings.graphiql)),
-            WebSocketRoute("/graphql", GraphQLSocket(gateway, settings, streams)),
-            Route("/graphql/assets/{name}", graphiql.asset, methods=["GET"]),
-            Route("/health/live", health.live, methods=["GET"]),
-            Route("/health/ready", health.ready(parts.database, ranking), methods=["GET"]),
-        ],
-        middleware=[
-            Middleware(SecurityHeaders),
-            Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=_COMPRESSION),
-            Middleware(BodyLimit, timeout=settings.body_timeout, count=gateway.metrics.refused),
-        ],
+    endpoint = GraphQLEndpoint(gateway, settings, streams, serve_graphiql=parts.settings.graphiql)
+
+    def long_way() -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/", _to_graphql, methods=["GET"]),
+                Route("/graphql", endpoint),
+                WebSocketRoute("/graphql", GraphQLSocket(gateway, settings, streams)),
+                Route("/graphql/assets/{name}", graphiql.asset, methods=["GET"]),
+                Route("/health/live", health.live, methods=["GET"]),
+                Route("/health/ready", health.ready(parts.database, ranking), methods=["GET"]),
+            ],
+            middleware=[
+                Middleware(SecurityHeaders),
+                Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=_COMPRESSION),
+                Middleware(BodyLimit, timeout=settings.body_timeout, count=gateway.metrics.refused),
+            ],
+        )
+
+    direct = DirectPosts(
+        endpoint,
+        long_way(),
+        timeout=settings.body_timeout,
+        headers=[(name.lower().encode(), value.encode()) for name, value in _SECURITY.items()],
+        compress_from=_COMPRESSED_FROM,
+        compression=_COMPRESSION,
     )
-    instrument(app, parts.settings.telemetry)
-    return app
+    return observed(direct, long_way, parts.settings.telemetry)
 
 
 async def _to_graphql(_request: Request) -> Response:

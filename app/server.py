@@ -10,11 +10,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import uvicorn
+from starlette.types import ASGIApp
 from typing_extensions import override
 
 from app.asgi import build_app
+from app.process import settle
 from app.revocations import following
 from app.wiring import Platform
 from catalog.quality import Standards
@@ -111,13 +114,12 @@ async def ranking(parts: Platform) -> AsyncIterator[Ranking]:
         yield Ranking(engine, lambda: engine.version)
 
 
-async def serve(parts: Platform, listener: socket.socket, started: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the requests under way.
+@asynccontextmanager
+async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
+    """Yield the application with everything that lives beside it.
 
     Args:
         parts: the opened platform, migrated.
-        listener: from `claim_port`.
-        started: called with the address when requests are answered.
     """
     usage = Usage(parts.clock)
     async with (
@@ -128,28 +130,49 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
         parts_of_resolvers = await services(parts, recommender, notifications)
         app = build_app(parts, parts_of_resolvers, ranked.status, usage)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-            ws_max_size=MOST_BODY_BYTES,
-        )
-        server = _Server(config)
+        async with following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock):
+            settle()
+            yield app
+
+
+def uvicorn_config(app: ASGIApp, *, workers: int = 1, lifespan: Literal["on", "off"] = "off") -> uvicorn.Config:
+    """Return how uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        workers=workers,
+        lifespan=lifespan,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        ws_max_size=MOST_BODY_BYTES,
+    )
+
+
+async def serve(parts: Platform, listener: socket.socket, started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests under way.
+
+    Args:
+        parts: the opened platform, migrated.
+        listener: from `claim_port`.
+        started: called with the address when requests are answered.
+    """
+    async with application(parts) as app:
+        server = _Server(uvicorn_config(app))
         loop = asyncio.get_running_loop()
         for how in _STOPPING:
             loop.add_signal_handler(how, server.handle_exit, how, None)
-        host, port = listener.getsockname()[:2]
         try:
-            async with (
-                running(_announce(server, lambda: started(f"http://{host}:{port}/graphql"))),
-                following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
-            ):
+            async with running(_announce(server, lambda: started(address(listener)))):
                 await server.serve(sockets=[listener])
         finally:
             for how in _STOPPING:
                 loop.remove_signal_handler(how)
+
+
+def address(listener: socket.socket) -> str:
+    """Return where clients find what is served on a socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}/graphql"
 
 
 class _Server(uvicorn.Server):

@@ -221,18 +221,26 @@ def _refuse_parents_check(policy: Policy, declared: str) -> None:
 
 
 class InstanceOf:
-    """An `is_type_of` that asks for the class of a value alone, which executors may look up instead of calling.
+    """An `is_type_of` that only asks for the class of a value, and perhaps for one attribute that tells its kind.
+
+    Executors may look it up instead of calling it: such a value says of itself in no other way what type it is of.
 
     Attributes:
         classes: whose instances, of subclasses too, are of the type.
+        kind: name of the attribute and the value that it must have; None where the class says enough.
     """
 
-    def __init__(self, *classes: type) -> None:
+    def __init__(self, *classes: type, **kind: str | int) -> None:
+        if len(kind) > 1:
+            raise TypeError("A type is told by one attribute at most.")
         self.classes = classes
+        self.kind: tuple[str, str | int] | None = next(iter(kind.items()), None)
 
     def __call__(self, value: Any, _info: Any) -> bool:
         """Say whether a value is of the type."""
-        return isinstance(value, self.classes)
+        if not isinstance(value, self.classes):
+            return False
+        return self.kind is None or bool(getattr(value, self.kind[0]) == self.kind[1])
 
 
 def _description(stub: Callable[..., Any]) -> str:

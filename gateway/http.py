@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
@@ -63,10 +64,14 @@ class GraphQLEndpoint:
         settings: what clients may send.
         streams: bounds the event streams of the process.
         serve_graphiql: whether browsers get GraphiQL; they get 404 otherwise.
+
+    Attributes:
+        clock: the current moment.
     """
 
     def __init__(self, gateway: Gateway, settings: GatewaySettings, streams: Streams, *, serve_graphiql: bool) -> None:
         self._gateway = gateway
+        self.clock = gateway.clock
         self._settings = settings
         self._streams = streams
         # GraphiQL asks for the schema and sends documents that are not registered.
@@ -74,10 +79,9 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever is wrong with it is said in the shape of a GraphQL response."""
-        request = Request(scope, receive)
-        request_id = time_ordered_uuid(self._gateway.clock())
+        request_id = time_ordered_uuid(self.clock())
         try:
-            response = await self._answer(request, request_id)
+            response = await self.answer(Request(scope, receive), request_id)
         except ClientDisconnect:
             return
         response.headers["X-Request-Id"] = str(request_id)
@@ -85,7 +89,12 @@ class GraphQLEndpoint:
         response.headers.setdefault("Cache-Control", "no-store")
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: UUID) -> Response:
+    async def answer(self, request: Request, request_id: UUID) -> Response:
+        """Return the response to a request, with the headers that are its own.
+
+        Raises:
+            ClientDisconnect: nobody waits for it any more.
+        """
         chosen = media_type(request.headers.get("accept", JSON))
         try:
             if request.method not in {_GET, _POST}:
@@ -200,6 +209,7 @@ def _is_subscription(found: Prepared | Answer) -> bool:
     return isinstance(found, Prepared) and found.kind is OperationKind.SUBSCRIPTION
 
 
+@lru_cache(maxsize=64)
 def _check_content_type(given: str) -> None:
     """Refuse bodies that do not say that they are JSON in UTF-8: those are all that another site's form can send.
 

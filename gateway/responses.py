@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +19,13 @@ GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
 _OK = 200
+# Clients send a handful of headers over and over; what else comes is bounded.
+_REMEMBERED = 256
 # What each accepted range means to us; the older type is what clients get that accept anything.
 _RANGES = {GRAPHQL_RESPONSE: GRAPHQL_RESPONSE, JSON: JSON, "application/*": JSON, "*/*": JSON}
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def media_type(accept: str) -> str:
     """Return the media type to answer in: the one of ours that is preferred, of equals the first, JSON if none is.
 
@@ -37,6 +41,7 @@ def media_type(accept: str) -> str:
     return chosen
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def accepts(accept: str, wanted: str) -> bool:
     """Say whether a media type is named, without wildcards, and not refused."""
     for part in accept.split(","):
@@ -46,6 +51,7 @@ def accepts(accept: str, wanted: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def only_streams(accept: str) -> bool:
     """Say whether an event stream is all that is accepted: clients name it beside JSON with every operation."""
     return accepts(accept, EVENT_STREAM) and not any(accepts(accept, name) for name in _RANGES)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.asgi import build_app
 from app.server import services
@@ -35,7 +35,7 @@ SCHEMA = build_schema()
 class Served:
     """An application, and a client of it."""
 
-    app: Starlette
+    app: ASGIApp
     http: httpx.AsyncClient
     usage: Usage
 

@@ -225,7 +225,7 @@ async def test_bug_outside_of_execution_is_masked(
     client: GraphQLClient, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The gateway's own mistakes are said no louder than those of resolvers."""
-    await database._pool.close()
+    await database._leases.close()
     response = await client.http.post("/graphql", json={"documentId": "x"})
     assert 500 == response.status_code
     assert ["INTERNAL"] == [error["extensions"]["code"] for error in response.json()["errors"]]

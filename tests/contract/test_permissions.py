@@ -148,7 +148,7 @@ async def test_outcomes_are_those_of_the_table(platform_parts: Platform, postgre
     rows |= await measured_fields(platform_parts, world, fields)
     # PostgreSQL copies only a database that nobody is connected to.
     await platform_parts.database._engine.dispose()
-    await platform_parts.database._pool.close()
+    await platform_parts.database._leases.close()
     rows |= await measured_mutations(platform_parts, postgres_url, world, mutations)
     if os.environ.get("WRITE_PERMISSIONS"):
         TABLE.write_text(written(rows), encoding="utf-8")

@@ -141,7 +141,7 @@ class Served:
 async def serve(parts: Platform, mode: OperationsMode = OperationsMode.OPEN, **chosen: Any) -> Served:
     """Build a gateway on the small schema."""
     settings = GatewaySettings(operations=mode, **chosen)
-    watched = WatchedDatabase(parts.database._pool, parts.database._engine, parts.database._patience)
+    watched = WatchedDatabase(parts.database._leases, parts.database._engine, parts.database._patience)
     gateway = Gateway(
         database=watched,
         services=await services(parts, Recommender(None, 1.0)),
