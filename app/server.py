@@ -23,6 +23,7 @@ from core.settings import Recommendations
 from core.tasks import running
 from database.notifications import Notifications, listening
 from gateway.limits import MOST_BODY_BYTES
+from gateway.shared import shared_store
 from gateway.usage import Usage
 from resolvers.context import Services
 from security.encryption import Cipher
@@ -124,10 +125,11 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         ranking(parts) as ranked,
         listening(parts.database_url, parts.settings.database) as notifications,
         usage.flushing(parts.database, parts.settings.gateway.usage_interval),
+        shared_store(_store_url(parts), parts.clock) as store,
     ):
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
         parts_of_resolvers = await services(parts, recommender, notifications)
-        app = build_app(parts, parts_of_resolvers, ranked.status, usage)
+        app = build_app(parts, parts_of_resolvers, ranked.status, usage, store)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -150,6 +152,12 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         finally:
             for how in _STOPPING:
                 loop.remove_signal_handler(how)
+
+
+def _store_url(parts: Platform) -> str | None:
+    """Return where budgets and answers are shared; without recommendations nothing is started for it."""
+    given = parts.settings.redis_url
+    return parts.redis_url if given is None else given.get_secret_value()
 
 
 class _Server(uvicorn.Server):

@@ -25,6 +25,9 @@ class GatewayMetrics:
         self._operations = meter.create_counter(
             "waymark.operations", description="GraphQL operations answered, by operation, mode, executor and outcome."
         )
+        self._costs = meter.create_counter(
+            "waymark.cost", description="What GraphQL operations cost, by operation, in the points of budgets."
+        )
         self._refusals = meter.create_counter("waymark.refusals", description="Requests refused, by code.")
 
     def label(self, persisted_id: str | None, name: str | None) -> str:
@@ -45,6 +48,10 @@ class GatewayMetrics:
         """Count an operation that was run."""
         outcome = "errors" if errors else "ok"
         self._operations.add(1, {"operation": operation, "mode": self._mode, "executor": executor, "outcome": outcome})
+
+    def spent(self, operation: str, cost: int) -> None:
+        """Count what an operation cost."""
+        self._costs.add(cost, {"operation": operation})
 
     def refused(self, code: str) -> None:
         """Count a refusal; codes are those of the documentation."""
