@@ -1,4 +1,4 @@
-"""How long the answer of an operation may be kept: as long as the field that allows least, and not at all by default."""
+"""How long the answer of an operation may be kept: as the field that allows least says, and not by default."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ most expensive kind is counted. Afterwards lists are as long as they were. An op
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field as attribute
 from typing import Any
 
@@ -21,9 +21,6 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     InlineFragmentNode,
-    IntValueNode,
-    ListValueNode,
-    ObjectValueNode,
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
@@ -37,19 +34,17 @@ from graphql import (
 
 from execution.directives import Cost, ListSize
 from execution.fields import DeclaredField
+from execution.lengths import BEYOND, Given, Size, length_of, said
 
 MOST_FIELDS = 10_000
-BEYOND = 1_000_000_000
-"""The cost of an operation that is too large to be priced."""
 
 _MOST_KNOWN = 128
 _ABSENT = object()
 
-Given = Mapping[str, Any]
 _Condition = tuple[str, bool]
 _Held = frozenset[_Condition]
 _Occurrences = list[tuple[FieldNode, _Held]]
-_Size = Callable[[Given], int] | int
+_Selected = tuple[GraphQLObjectType, list[tuple[SelectionSetNode, _Held]]]
 
 
 class _TooLargeError(Exception):
@@ -63,7 +58,7 @@ class _Priced:
     Attributes:
         key: its name in the answer.
         weight: of each of its values.
-        size: how many values it is counted as; None for one.
+        size: how many values it is counted as; a function of the variables where they decide.
         when: conditions of which one must hold, each a conjunction; empty where it is always selected.
         kinds: what is selected below it, for each kind of object that it may have.
         below: the same by key, for whatever kind an object turns out to be.
@@ -73,9 +68,9 @@ class _Priced:
 
     key: str
     weight: int
-    size: _Size | None
-    when: tuple[_Held, ...]
-    kinds: Sequence[Sequence[_Priced]]
+    size: Size = 1
+    when: tuple[_Held, ...] = ()
+    kinds: Sequence[Sequence[_Priced]] = ()
     below: Sequence[tuple[str, Sequence[_Priced]]] = ()
     fixed: int | None = None
     each: int | None = attribute(default=None)
@@ -86,10 +81,7 @@ class _Priced:
         if self.when and not any(_holds(condition, given) for condition in self.when):
             return 0
         inner = max((sum(one.requested(given) for one in kind) for kind in self.kinds), default=0)
-        if type(self.size) is int:
-            count = self.size
-        else:
-            count = 1 if self.size is None else max(self.size(given), 1)  # type: ignore[operator] # it is a function.
+        count = self.size if isinstance(self.size, int) else max(self.size(given), 1)
         return min(count * (self.weight + inner), BEYOND)
 
     def actual(self, value: Any) -> int:
@@ -153,7 +145,7 @@ def price(schema: GraphQLSchema, document: DocumentNode, operation: OperationDef
     root = schema.get_root_type(operation.operation)
     assert root is not None  # noqa: S101 - A valid document has no operation of a kind that the schema has not.
     try:
-        found = pricing.below("", 0, None, (), [(root, [(operation.selection_set, frozenset())])])
+        found = pricing.fill(_Priced("", 0), [(root, [(operation.selection_set, frozenset())])], {})
     except _TooLargeError:
         found = None
     defaults = {
@@ -177,25 +169,18 @@ class _Pricing:
         self.undeclared = False
         self.variables: set[str] = set()
 
-    def below(
-        self,
-        key: str,
-        weight: int,
-        size: _Size | None,
-        when: tuple[_Held, ...],
-        selected: Sequence[tuple[GraphQLObjectType, list[tuple[SelectionSetNode, _Held]]]],
-        sized: Mapping[str, _Size] | None = None,
-    ) -> _Priced:
-        """Return a priced field with what is selected below it, for each kind of object."""
+    def fill(self, priced: _Priced, selected: Iterable[_Selected], sized: Mapping[str, Size]) -> _Priced:
+        """Give a field what is selected below it, for each kind of object; `sized` are the lengths of its lists."""
         known: dict[Any, _Priced] = {}
         kinds = []
         for kind, sets in selected:
             found: dict[str, _Occurrences] = {}
             for selection_set, held in sets:
                 self._collect(kind, selection_set, held, found, set())
-            priced = [self._field(kind, name, occurrences, known, sized or {}) for name, occurrences in found.items()]
-            kinds.append([one for one in priced if one is not None])
-        return _finished(_Priced(key, weight, size, when, kinds))
+            below = [self._field(kind, name, occurrences, known, sized) for name, occurrences in found.items()]
+            kinds.append([one for one in below if one is not None])
+        priced.kinds = kinds
+        return _finished(priced)
 
     def _collect(
         self,
@@ -248,7 +233,7 @@ class _Pricing:
         key: str,
         occurrences: _Occurrences,
         known: dict[Any, _Priced],
-        sized: Mapping[str, _Size],
+        sized: Mapping[str, Size],
     ) -> _Priced | None:
         node = occurrences[0][0]
         name = node.name.value
@@ -262,25 +247,23 @@ class _Pricing:
         else:
             self.undeclared = True
         weight, own = _directives(declared, definition)
-        size = sized.get(name)
-        below: dict[str, _Size] = {}
+        size = sized.get(name, 1)
+        below: dict[str, Size] = {}
         if own is not None:
-            length = _length(own, definition, node, self.variables)
+            length, varying = length_of(own, definition, node)
+            self.variables |= varying
             if own.sized_fields:
                 below = dict.fromkeys(own.sized_fields, length)
             else:
                 size = length
         named = get_named_type(definition.type)
-        identity = (key, id(named), weight, tuple((id(each), held) for each, held in occurrences), _said(own))
+        identity = (key, id(named), weight, tuple((id(each), held) for each, held in occurrences), said(own))
         if identity not in known:
-            known[identity] = self.below(
-                key, weight, size, _when(occurrences), list(self._selected(named, occurrences)), below
-            )
+            priced = _Priced(key, weight, size, _when(occurrences))
+            known[identity] = self.fill(priced, self._selected(named, occurrences), below)
         return known[identity]
 
-    def _selected(
-        self, named: Any, occurrences: _Occurrences
-    ) -> Iterator[tuple[GraphQLObjectType, list[tuple[SelectionSetNode, _Held]]]]:
+    def _selected(self, named: Any, occurrences: _Occurrences) -> Iterator[_Selected]:
         if not is_composite_type(named):
             return
         sets = [(node.selection_set, held) for node, held in occurrences if node.selection_set is not None]
@@ -300,12 +283,12 @@ def _finished(priced: _Priced) -> _Priced:
                 found.append(one)
     # Where nothing below costs anything there is nothing to look for in an answer.
     priced.below = tuple((key, found) for key, found in alternatives.items() if any(map(_matters, found)))
-    settled = not priced.when and (priced.size is None or type(priced.size) is int)
+    settled = not priced.when and isinstance(priced.size, int)
     if settled and all(one.fixed is not None for kind in priced.kinds for one in kind):
         priced.fixed = priced.requested({})
     if len(priced.kinds) <= 1:
         always = [one for _, found in priced.below for one in found]
-        if all(not one.when and one.size is None and not one.below and not one.kinds for one in always):
+        if all(not one.when and one.size == 1 and not one.below and not one.kinds for one in always):
             priced.each = sum(one.weight for one in always)
     return priced
 
@@ -338,71 +321,6 @@ def _directives(declared: Any, definition: GraphQLField) -> tuple[int, ListSize 
         elif isinstance(directive, ListSize):
             size = directive
     return weight, size
-
-
-def _said(size: ListSize | None) -> Any:
-    return None if size is None else (size.assumed_size, str(size.slicing_arguments), str(size.sized_fields))
-
-
-def _length(size: ListSize, definition: GraphQLField, node: FieldNode, variables: set[str]) -> _Size:
-    """Return what tells how long a list will be: the greatest of its slicing arguments, or what is assumed.
-
-    The names of the variables that it depends on are added to `variables`.
-    """
-    assumed = size.assumed_size or 1
-    given = {argument.name.value: argument.value for argument in node.arguments or ()}
-    sources: list[tuple[ValueNode | None, Sequence[str], Any]] = []
-    for written in size.slicing_arguments or ():
-        name, *path = written.split(".")
-        default = definition.args[name].default_value if name in definition.args else None
-        sources.append((given.get(name), path, default))
-
-    varying = {name for node, _, _ in sources for name in _variables(node)}
-    variables |= varying
-    if not varying:
-        told = [one for one in (_told(*source, {}) for source in sources) if one is not None]
-        return min(max(max(told, default=assumed), 1), BEYOND)
-
-    def length(given: Given) -> int:
-        told = [one for one in (_told(*source, given) for source in sources) if one is not None]
-        return min(max(told, default=assumed), BEYOND)
-
-    return length
-
-
-def _variables(value: Any) -> Iterator[str]:
-    """Yield the names of the variables in an argument, as far as it may be a length."""
-    if isinstance(value, ObjectValueNode):
-        for each in value.fields:
-            yield from _variables(each.value)
-    elif isinstance(value, VariableNode):
-        yield value.name.value
-
-
-def _told(node: ValueNode | None, path: Sequence[str], default: Any, variables: Given) -> int | None:
-    """Return the number that an argument says, or the length of the list that it is."""
-    if node is None:
-        return default if type(default) is int else None
-    value: Any = node
-    for name in (*path, None):
-        if isinstance(value, VariableNode):
-            value = variables.get(value.name.value)
-        if name is None:
-            break
-        if isinstance(value, ObjectValueNode):
-            value = next((each.value for each in value.fields if each.name.value == name), None)
-        else:
-            value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, IntValueNode):
-        return int(value.value)
-    if isinstance(value, ListValueNode):
-        return len(value.values)
-    if type(value) is int:
-        return value
-    if type(value) is float and value.is_integer():
-        # JSON knows one kind of numbers, and so does the coercion of Int.
-        return int(value)
-    return len(value) if isinstance(value, list) else None
 
 
 def _conditions(selection: SelectionNode, held: _Held) -> _Held | None:

@@ -41,7 +41,7 @@ class Cost:
     locations=[Location.FIELD_DEFINITION],
     name="listSize",
     description="How many values a list is counted as before it is read: the greatest of `slicingArguments`, or else "
-    "`assumedSize`. With `sizedFields` it is the lists of those fields, one level below. A list without it counts as 1.",
+    "`assumedSize`. With `sizedFields` the lists of those fields, one level below, are meant. Other lists count as 1.",
 )
 class ListSize:
     """The size of a list before it is known."""
@@ -54,7 +54,7 @@ class ListSize:
     )
 
 
-@strawberry.enum(description="Who may keep an answer.")
+@strawberry.enum(description="Who may keep an answer. Open to growth.")
 class CacheControlScope(Enum):
     """Everybody, or one session only."""
 
