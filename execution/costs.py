@@ -36,7 +36,7 @@ from execution.directives import Cost, ListSize
 from execution.fields import DeclaredField
 from execution.lengths import BEYOND, Given, Size, length_of, said
 
-MOST_FIELDS = 10_000
+MOST_FIELDS = 3_000
 
 _MOST_KNOWN = 128
 _ABSENT = object()
@@ -165,6 +165,7 @@ class _Pricing:
         self._schema = schema
         self._fragments = fragments
         self._left = MOST_FIELDS
+        self._weighed: dict[int, tuple[int, ListSize | None]] = {}
         self.fields: set[DeclaredField] = set()
         self.undeclared = False
         self.variables: set[str] = set()
@@ -246,7 +247,9 @@ class _Pricing:
             self.fields.add(declared)
         else:
             self.undeclared = True
-        weight, own = _directives(declared, definition)
+        if id(definition) not in self._weighed:
+            self._weighed[id(definition)] = _directives(declared, definition)
+        weight, own = self._weighed[id(definition)]
         size = sized.get(name, 1)
         below: dict[str, Size] = {}
         if own is not None:

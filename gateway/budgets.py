@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opentelemetry import metrics
 
@@ -45,12 +45,14 @@ class _Lease:
         shared: what was in the bucket when it was seen last.
         seen: when that was, in seconds.
         empty: whether more was asked for than there was.
+        asking: held by the one request that asks for more; the others wait for what it gets.
     """
 
     points: float
     shared: float
     seen: float
     empty: bool = False
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(slots=True)
@@ -91,9 +93,12 @@ class Budgets:
             OverBudgetError: there is not so much in it; it says when there will be.
         """
         lease = self._lease_of(client)
-        if lease.points >= cost:
-            lease.points -= cost
-            return
+        if not _spent(lease, cost):
+            async with lease.asking:
+                if not _spent(lease, cost):
+                    await self._take_more(client, lease, cost)
+
+    async def _take_more(self, client: str, lease: _Lease, cost: int) -> None:
         # What others of the same client take meanwhile must not be counted twice.
         held, lease.points = lease.points, 0.0
         missing = cost - held
@@ -179,3 +184,11 @@ class Budgets:
         bucket.points = min(self.capacity, points - granted)
         bucket.at = max(bucket.at, now)
         return granted, bucket.points
+
+
+def _spent(lease: _Lease, cost: int) -> bool:
+    """Spend what is at hand, if it is enough."""
+    if lease.points < cost:
+        return False
+    lease.points -= cost
+    return True

@@ -85,7 +85,8 @@ def register(
 def list_(data_dir: DataDir = None) -> None:
     """List all registered operations, by name, with what they cost and the builds that have them.
 
-    The cost is that without variables: lists have the length that is assumed of them. Reads the database; writes nothing. Says of an operation that is not valid any more for this version's schema.
+    The cost is that without variables: lists have the length that is assumed of them. Reads the database;
+    writes nothing. Says of an operation that is not valid any more for this version's schema.
     """
 
     async def work(parts: Platform) -> list[ListedOperationRow]:

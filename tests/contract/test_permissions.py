@@ -196,7 +196,7 @@ async def test_another_learners_objects_are_answered_like_missing_ones(platform_
 
 
 def _told(response: dict[str, Any]) -> dict[str, Any]:
-    """Return a response without places in the document, which differ with the length of an id, and what is left of a budget."""
+    """Return a response without what differs anyway: places in the document, and what is left of a budget."""
     response["extensions"]["cost"].pop("remaining")
     errors = [
         {name: value for name, value in error.items() if name != "locations"} for error in response.pop("errors", ())
