@@ -26,6 +26,7 @@ from core.settings import Recommendations
 from core.tasks import running
 from database.notifications import Notifications, listening
 from gateway.limits import MOST_BODY_BYTES
+from gateway.shared import shared_store
 from gateway.usage import Usage
 from resolvers.context import Services
 from security.encryption import Cipher
@@ -126,10 +127,11 @@ async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
         ranking(parts) as ranked,
         listening(parts.database_url, parts.settings.database) as notifications,
         usage.flushing(parts.database, parts.settings.gateway.usage_interval),
+        shared_store(_store_url(parts), parts.clock) as store,
     ):
         recommender = Recommender(ranked.model, parts.settings.ranking.deadline)
         parts_of_resolvers = await services(parts, recommender, notifications)
-        app = build_app(parts, parts_of_resolvers, ranked.status, usage)
+        app = build_app(parts, parts_of_resolvers, ranked.status, usage, store)
         async with following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock):
             settle()
             yield app
@@ -173,6 +175,12 @@ def address(listener: socket.socket) -> str:
     """Return where clients find what is served on a socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}/graphql"
+
+
+def _store_url(parts: Platform) -> str | None:
+    """Return where budgets and answers are shared; without recommendations nothing is started for it."""
+    given = parts.settings.redis_url
+    return parts.redis_url if given is None else given.get_secret_value()
 
 
 class _Server(uvicorn.Server):

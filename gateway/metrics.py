@@ -34,6 +34,12 @@ class GatewayMetrics:
             [self._observed()],
             description="GraphQL operations answered, by operation, mode, executor and outcome.",
         )
+        self._spent: Counter[str] = Counter()
+        meter.create_observable_counter(
+            "waymark.cost",
+            [self._observed_costs()],
+            description="What GraphQL operations cost, by operation, in the points of budgets.",
+        )
         self._refusals = meter.create_counter("waymark.refusals", description="Requests refused, by code.")
 
     def label(self, persisted_id: str | None, name: str | None) -> str:
@@ -59,6 +65,17 @@ class GatewayMetrics:
             for (operation, executor, outcome), count in list(self._answered.items()):
                 labels = {"operation": operation, "mode": self._mode, "executor": executor, "outcome": outcome}
                 yield Observation(count, labels)
+
+        return observe
+
+    def spent(self, operation: str, cost: int) -> None:
+        """Count what an operation cost."""
+        self._spent[operation] += cost
+
+    def _observed_costs(self) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            for operation, cost in list(self._spent.items()):
+                yield Observation(cost, {"operation": operation})
 
         return observe
 

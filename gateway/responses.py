@@ -18,7 +18,7 @@ from gateway.refusals import BAD_REQUEST, RefusedError
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
-_OK = 200
+_OK, _TOO_MANY_REQUESTS = 200, 429
 # Clients send a handful of headers over and over; what else comes is bounded.
 _REMEMBERED = 256
 # What each accepted range means to us; the older type is what clients get that accept anything.
@@ -74,6 +74,8 @@ def payload(answer: Answer, request_id: UUID) -> dict[str, Any]:
         body["errors"] = [present(error, request_id) for error in answer.errors]
     if not answer.refused:
         body["data"] = answer.data
+    if answer.cost is not None:
+        body["extensions"] = {"cost": answer.cost}
     return body
 
 
@@ -83,8 +85,13 @@ def refusal(error: ClientError) -> Answer:
 
 
 def status_of(answer: Answer, chosen: str) -> int:
-    """Return the status: 200, and 400 for an operation that was not executed where the newer media type asks for it."""
-    return BAD_REQUEST if answer.refused and chosen == GRAPHQL_RESPONSE else _OK
+    """Return the status: 200, but 400 or 429 where the newer media type asks for it.
+
+    It does for operations that were not executed. As the older type they are answered 200, as GraphQL over HTTP says.
+    """
+    if not answer.refused or chosen != GRAPHQL_RESPONSE:
+        return _OK
+    return BAD_REQUEST if answer.retry_after is None else _TOO_MANY_REQUESTS
 
 
 def written(body: Any, status: int, chosen: str) -> Response:

@@ -28,6 +28,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.metrics import GatewayMetrics
 from gateway.operations import Operations
 from gateway.running import Gateway
+from gateway.spending import Spending
 from gateway.streaming import Streams
 from gateway.usage import Usage
 from gateway.websocket import GraphQLSocket
@@ -150,6 +151,7 @@ async def serve(parts: Platform, mode: OperationsMode = OperationsMode.OPEN, **c
         executor=CoreExecutor(SCHEMA),
         usage=Usage(parts.clock),
         metrics=GatewayMetrics(mode),
+        spending=Spending(shown=False),
     )
     streams = Streams(settings.streams)
     http = GraphQLEndpoint(gateway, settings, streams, serve_graphiql=False)
