@@ -16,7 +16,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled modules are kept, whatever the caller's environment says: imports are three times as fast with them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test contract check format lint types imports docs coverage lock clean
+# Rounds and seconds of `make bench`; WRITE=1 puts its figures into the documentation.
+ROUNDS ?= 3
+SECONDS ?= 1
+
+.PHONY: help run test contract bench check format lint types imports docs coverage lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +34,12 @@ test: $(DEV_READY) $(NPM_READY) ## Run the tests
 contract: $(DEV_READY) ## Run the tests of what clients rely on
 	@WAYMARK_CONTRACT_TOOLS=required ./requirements/npm.sh $(VENV)
 	@WAYMARK_CONTRACT_TOOLS=required $(PYTEST) tests/contract
+
+bench: $(DEV_READY) ## Compare with other servers (ROUNDS=9 SECONDS=2 WRITE=1 for docs/performance.md)
+	@./requirements/npm.sh $(VENV) load
+	@$(BIN)/python -m tests.load.bench --rounds $(ROUNDS) --seconds $(SECONDS) \
+		$$(test -e $(VENV)/npm-load/.ready && echo --node $(VENV)/npm-load) \
+		$(if $(WRITE),--write docs/performance.md)
 
 check: $(DEV_READY) lint types imports coverage ## Everything that CI runs
 

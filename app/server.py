@@ -10,11 +10,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import uvicorn
+from starlette.types import ASGIApp
 from typing_extensions import override
 
 from app.asgi import build_app
+from app.process import settle
 from app.revocations import following
 from app.wiring import Platform
 from catalog.quality import Standards
@@ -23,6 +26,7 @@ from core.settings import Recommendations
 from core.tasks import running
 from database.notifications import RECOMMENDATION_RULES, Notifications, listening
 from gateway.limits import MOST_BODY_BYTES
+from gateway.shared import shared_store
 from gateway.usage import Usage
 from resolvers.context import Services
 from security.encryption import Cipher
@@ -142,6 +146,44 @@ async def following_rules(
             await recommender.shadow.close()
 
 
+@asynccontextmanager
+async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
+    """Yield the application with everything that lives beside it.
+
+    Args:
+        parts: the opened platform, migrated.
+    """
+    usage = Usage(parts.clock)
+    async with (
+        ranking(parts) as ranked,
+        listening(parts.database_url, parts.settings.database) as notifications,
+        usage.flushing(parts.database, parts.settings.gateway.usage_interval),
+        shared_store(_store_url(parts), parts.clock) as store,
+    ):
+        recommender = ranked.recommender(parts)
+        parts_of_resolvers = await services(parts, recommender, notifications)
+        app = build_app(parts, parts_of_resolvers, ranked.status, usage, store)
+        async with (
+            following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
+            following_rules(parts, recommender, notifications),
+        ):
+            settle()
+            yield app
+
+
+def uvicorn_config(app: ASGIApp, *, workers: int = 1, lifespan: Literal["on", "off"] = "off") -> uvicorn.Config:
+    """Return how uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        workers=workers,
+        lifespan=lifespan,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        ws_max_size=MOST_BODY_BYTES,
+    )
+
+
 async def serve(parts: Platform, listener: socket.socket, started: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way.
 
@@ -150,38 +192,29 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         listener: from `claim_port`.
         started: called with the address when requests are answered.
     """
-    usage = Usage(parts.clock)
-    async with (
-        ranking(parts) as ranked,
-        listening(parts.database_url, parts.settings.database) as notifications,
-        usage.flushing(parts.database, parts.settings.gateway.usage_interval),
-    ):
-        recommender = ranked.recommender(parts)
-        parts_of_resolvers = await services(parts, recommender, notifications)
-        app = build_app(parts, parts_of_resolvers, ranked.status, usage)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-            ws_max_size=MOST_BODY_BYTES,
-        )
-        server = _Server(config)
+    async with application(parts) as app:
+        server = _Server(uvicorn_config(app))
         loop = asyncio.get_running_loop()
         for how in _STOPPING:
             loop.add_signal_handler(how, server.handle_exit, how, None)
-        host, port = listener.getsockname()[:2]
         try:
-            async with (
-                running(_announce(server, lambda: started(f"http://{host}:{port}/graphql"))),
-                following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
-                following_rules(parts, recommender, notifications),
-            ):
+            async with running(_announce(server, lambda: started(address(listener)))):
                 await server.serve(sockets=[listener])
         finally:
             for how in _STOPPING:
                 loop.remove_signal_handler(how)
+
+
+def address(listener: socket.socket) -> str:
+    """Return where clients find what is served on a socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}/graphql"
+
+
+def _store_url(parts: Platform) -> str | None:
+    """Return where budgets and answers are shared; without recommendations nothing is started for it."""
+    given = parts.settings.redis_url
+    return parts.redis_url if given is None else given.get_secret_value()
 
 
 class _Server(uvicorn.Server):

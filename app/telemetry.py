@@ -5,11 +5,12 @@ The rooms only use the OpenTelemetry API, which does nothing until this module i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from core.errors import InputError
 from core.settings import TelemetryExporter, TelemetrySettings
@@ -35,11 +36,13 @@ def telemetry(settings: TelemetrySettings) -> Iterator[None]:
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
+    from opentelemetry.sdk.trace.sampling import ParentBased  # noqa: PLC0415
+
+    from app.sampling import AtTheDoor  # noqa: PLC0415
 
     span_exporter, metric_exporter = _exporters(settings)
     resource = Resource.create({"service.name": "waymark"})
-    tracers = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(settings.sampling_ratio)))
+    tracers = TracerProvider(resource=resource, sampler=ParentBased(AtTheDoor(settings.sampling_ratio)))
     tracers.add_span_processor(BatchSpanProcessor(span_exporter))
     meters = MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(metric_exporter)])
     trace.set_tracer_provider(tracers)
@@ -56,12 +59,23 @@ def telemetry(settings: TelemetrySettings) -> Iterator[None]:
         meters.shutdown()
 
 
-def instrument(app: Starlette, settings: TelemetrySettings) -> None:
-    """Give every request of an application a span and a duration; does nothing when telemetry is off."""
-    if settings.exporter is not TelemetryExporter.OFF:
-        from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - as above.
+def observed(app: ASGIApp, long_way: Callable[[], Starlette], settings: TelemetrySettings) -> ASGIApp:
+    """Return an application whose sampled requests have spans; when telemetry is off it is the one that is given.
 
-        StarletteInstrumentor.instrument_app(app)
+    Args:
+        app: answers requests that are not sampled.
+        long_way: makes the application that answers those that are.
+        settings: what is asked for.
+    """
+    if settings.exporter is TelemetryExporter.OFF:
+        return app
+    from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - as above.
+
+    from app.sampling import Door  # noqa: PLC0415
+
+    traced = long_way()
+    StarletteInstrumentor.instrument_app(traced)
+    return Door(traced, app, settings.sampling_ratio)
 
 
 def _exporters(settings: TelemetrySettings) -> tuple[Any, Any]:

@@ -31,6 +31,7 @@ from catalog.reports import ImportSummary, ReportFile
 from catalog.taxonomy import Taxonomy, TopicPath, curated, labels
 from core.clock import Clock
 from core.errors import InputError, RowError, UnavailableError
+from database.notifications import EVERYTHING, notify
 from database.queries import audit, course_imports, enrollment_imports, imports
 from database.session import Database
 
@@ -141,6 +142,7 @@ async def transaction(database: Database) -> AsyncIterator[AsyncConnection]:
             if not await imports.begin(connection):
                 raise InputError("Another import is running on this database; wait for its end.")
             yield connection
+            await notify(connection, [EVERYTHING])
     except DBAPIError as error:
         raise _unavailable(error.orig or error) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:

@@ -76,7 +76,15 @@ class GatewaySettings(Part):
     body_timeout: Seconds = Field(default=10.0, description="Seconds until the body of a request must have arrived.")
     batch_limit: int = Field(default=0, ge=0, le=50, description="Operations in one request; 0 refuses lists of them.")
     public_max_age: int = Field(
-        default=0, ge=0, description="Seconds that caches may keep what is answered to signed-out GET requests."
+        default=300, ge=0, description="Most seconds that HTTP caches may keep an answer, whatever its fields allow."
+    )
+    operation_cost: int = Field(default=20_000, ge=0, description="What one operation may cost; 0 for no limit.")
+    budget: int = Field(default=100_000, ge=0, description="Cost that a client may save up; 0 for no budgets.")
+    budget_refill: float = Field(default=1_000.0, gt=0, description="Cost that a budget grows by in a second.")
+    show_cost: bool = Field(default=True, description="Tell the cost of an operation in `extensions.cost`.")
+    response_cache: bool = Field(default=True, description="Keep answers in Redis or Valkey as their fields allow.")
+    cors_origins: str | None = Field(
+        default=None, description="Other origins whose pages may call, separated by commas, or `*`; none by default."
     )
     usage_interval: Seconds = Field(default=10.0, description="Seconds between writes of the usage of operations.")
     streams: int = Field(default=1_000, ge=0, description="WebSocket connections and event streams of one process.")

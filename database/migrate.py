@@ -81,3 +81,13 @@ def differences(connection: Connection) -> list[str]:
     connection.dialect.ischema_names["xid8"] = TransactionId  # type: ignore[attr-defined]
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+async def refuse_pending(database: Database) -> None:
+    """Refuse to work on a database that is not at this version's revision.
+
+    Raises:
+        InputError: it is not.
+    """
+    if await pending(database):
+        raise InputError("The database is not at this version's revision; run `waymark database migrate`.")

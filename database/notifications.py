@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -56,6 +56,22 @@ def enrollment_topic(enrollment_id: int) -> str:
     return f"enrollment:{enrollment_id}"
 
 
+def course_topic(course_id: int) -> str:
+    """Return the topic of what anybody may see of a course."""
+    return f"course:{course_id}"
+
+
+CATALOG = "catalog"
+"""The topic of which courses there are for everybody."""
+EVERYTHING = "catalog:everything"
+"""The topic of all that anybody may see, for changes of more than can be named."""
+
+
+def is_cached_topic(topic: str) -> bool:
+    """Say whether answers that are kept may be made of what a topic names."""
+    return topic.startswith(("course:", CATALOG))
+
+
 def attempt_topic(attempt_id: int) -> str:
     """Return the topic of how an attempt is graded."""
     return f"attempt:{attempt_id}"
@@ -90,7 +106,12 @@ class Notifications:
 
     def __init__(self) -> None:
         self._watches: dict[str, set[Watch]] = {}
+        self._followers: list[Callable[[str], None]] = []
         self._ended = False
+
+    def follow(self, follower: Callable[[str], None]) -> None:
+        """Tell `follower` every topic that changes from now on."""
+        self._followers.append(follower)
 
     @contextmanager
     def watch(self, topic: str) -> Iterator[Watch]:
@@ -116,12 +137,16 @@ class Notifications:
         """Wake those who watch a topic."""
         for watch in self._watches.get(topic, ()):
             watch.wake()
+        for follower in self._followers:
+            follower(topic)
 
     def wake_all(self) -> None:
         """Wake everybody: while nobody listened, anything may have changed."""
         for watches in self._watches.values():
             for watch in watches:
                 watch.wake()
+        for follower in self._followers:
+            follower(EVERYTHING)
 
     def end(self) -> None:
         """End every watch, and every later one at once."""

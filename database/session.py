@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import orjson
@@ -20,11 +20,11 @@ from typing_extensions import override
 
 from core.errors import InputError, UnavailableError
 from core.settings import DatabaseSettings
+from database.leases import Lease, Leases, RawConnection
 from database.rows import Row
 from database.statements import Statement
 
 RowT = TypeVar("RowT", bound=Row)
-RawConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
 
 _OUTAGES = (
     OSError,
@@ -46,10 +46,11 @@ class Reader:
         statements: how many statements were executed.
     """
 
-    def __init__(self, pool: asyncpg.Pool[Any], patience: float) -> None:
-        self._pool = pool
+    def __init__(self, leases: Leases, patience: float) -> None:
+        self._leases = leases
         self._patience = patience
-        self._lease: RawConnection | None = None
+        self._lease: Lease | None = None
+        self._clean = True
         self._turn = asyncio.Lock()
         self.statements = 0
 
@@ -60,38 +61,42 @@ class Reader:
             UnavailableError: PostgreSQL cannot be reached.
         """
         async with self._turn:
-            connection = await self._connection()
+            lease = self._lease or await self._leased()
             self.statements += 1
             try:
-                rows: list[RowT] = await connection.fetch(
-                    statement.sql, *statement.arguments(values), record_class=statement.row
-                )
-            except (*_OUTAGES, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+                return await lease.fetch(statement, statement.arguments(values))
+            except BaseException as error:
+                # Whatever it is, even a request that was given up, the statement may still be under way.
+                self._clean = False
                 # A connection that breaks while a statement is sent is told in more than one way.
-                if isinstance(error, _OUTAGES) or connection.is_closed():
+                broken = isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError))
+                if isinstance(error, _OUTAGES) or (broken and lease.is_closed):
                     raise UnavailableError("PostgreSQL went away.") from error
                 raise
-            return rows
 
     async def fetch_first(self, statement: Statement[RowT], **values: Any) -> RowT | None:
         """Return the first row of a statement, or None."""
         rows = await self.fetch(statement, **values)
         return rows[0] if rows else None
 
-    async def _connection(self) -> RawConnection:
-        if self._lease is None:
-            try:
-                self._lease = await self._pool.acquire(timeout=self._patience)
-            except (*_OUTAGES, TimeoutError) as error:
-                raise UnavailableError("PostgreSQL cannot be reached.") from error
+    async def _leased(self) -> Lease:
+        try:
+            self._lease = await self._leases.take(self._patience)
+        except (*_OUTAGES, TimeoutError) as error:
+            raise UnavailableError("PostgreSQL cannot be reached.") from error
         return self._lease
 
     async def release(self) -> None:
         """Give the connection back; a later statement would lease one again."""
         async with self._turn:
             lease, self._lease = self._lease, None
-            if lease is not None:
-                await self._pool.release(lease)
+            if lease is None:
+                return
+            if self._clean:
+                self._leases.give(lease)
+            else:
+                self._clean = True
+                await self._leases.give_back(lease)
 
 
 class PassingReader(Reader):
@@ -109,15 +114,15 @@ class PassingReader(Reader):
 class Database:
     """PostgreSQL as the rest of the house sees it: readers, transactions, and nothing else."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], engine: AsyncEngine, patience: float) -> None:
-        self._pool = pool
+    def __init__(self, leases: Leases, engine: AsyncEngine, patience: float) -> None:
+        self._leases = leases
         self._engine = engine
         self._patience = patience
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[Reader]:
         """Lease one connection, at the first statement, for the length of the block."""
-        reader = Reader(self._pool, self._patience)
+        reader = Reader(self._leases, self._patience)
         try:
             yield reader
         finally:
@@ -125,7 +130,7 @@ class Database:
 
     def passing_reader(self) -> PassingReader:
         """Return a reader that holds no connection between its statements, and so needs no block."""
-        return PassingReader(self._pool, self._patience)
+        return PassingReader(self._leases, self._patience)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -152,13 +157,13 @@ class Database:
     async def raw(self) -> AsyncIterator[RawConnection]:
         """Lease a plain asyncpg connection: for COPY, advisory locks and other bulk work of the command line."""
         try:
-            connection = await self._pool.acquire(timeout=self._patience)
+            lease = await self._leases.take(self._patience)
         except (*_OUTAGES, TimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached, or has no connection free.") from error
         try:
-            yield connection
+            yield lease.connection
         finally:
-            await self._pool.release(connection)
+            await self._leases.give_back(lease)
 
 
 @asynccontextmanager
@@ -193,6 +198,8 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         address = parsed.render_as_string(hide_password=True)
         raise UnavailableError(f"PostgreSQL cannot be reached at {address}: {error}") from error
 
+    leases = Leases(pool, settings.read_connections)
+
     async def connect() -> asyncpg.Connection[Any]:
         # Both pools read the URL by asyncpg's rules, which know the parameters of managed servers, such as sslmode.
         return await asyncpg.connect(plain, timeout=settings.connect_timeout, server_settings=limits)
@@ -210,10 +217,10 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         json_deserializer=orjson.loads,
     )
     try:
-        yield Database(pool, engine, settings.connect_timeout)
+        yield Database(leases, engine, settings.connect_timeout)
     finally:
         await engine.dispose()
-        await pool.close()
+        await leases.close()
 
 
 async def _read_json(connection: asyncpg.Connection[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, bindparam, column, func
+from sqlalchemy import ARRAY, BigInteger, FromClause, Select, bindparam, column, func, literal_column, select
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -12,6 +12,8 @@ from database.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)
 
+# Of 100 rows, and one more that tells whether there are more.
+_LARGEST_PAGE = 101
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -48,6 +50,21 @@ class Statement(Generic[RowT]):
     def __repr__(self) -> str:
         """Return the row class and the text."""
         return f"Statement({self.row.__name__}, {self.sql!r})"
+
+
+def bounded(statement: Select[Any], parent: FromClause | None = None) -> Select[Any]:
+    """Return at most `limit` rows of a statement with an order, which is a parameter, and no more than a page may have.
+
+    PostgreSQL takes an unknown limit for a tenth of all rows, and so would plan anew each time. The inner limit is one
+    that it knows; the outer one stops it early, and keeps the order, since a subquery with a limit stands for itself.
+
+    Args:
+        statement: with an order.
+        parent: what it refers to of the statement around it, if it is a lateral part of one.
+    """
+    inner = statement.limit(literal_column(str(_LARGEST_PAGE)))
+    most = inner.subquery("most") if parent is None else inner.correlate(parent).lateral("most")
+    return select(*most.c).limit(bindparam("limit", type_=BigInteger))
 
 
 def parents(name: str) -> Any:

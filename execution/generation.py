@@ -50,6 +50,8 @@ _CHECKS = {
     GraphQLFloat: "type({first}) is float and isfinite({v})",
     GraphQLBoolean: "type({first}) is bool",
 }
+# Who resolves abstract types where the schema's author does not: by what `is_type_of` of each type says, in turn.
+_OWN_RESOLVERS = frozenset({None, "strawberry.schema.schema_converter"})
 _RESERVED = frozenset(
     {"value", "run", "part", "parts", "v", "kind", "home", "homes", "values", "item", "isfinite", "PLAIN", "plain"}
     | {"listed", "AbnormalError", "type", "str", "int", "float", "bool", "zip", "is", "True", "False", "None"}
@@ -152,14 +154,14 @@ class Generator:
             lines.append(f"    if {name!r} not in run.allowed: run.require({name!r}, {name})")
         return lines
 
-    def _selection(self, selection: Selection, name: str, field: FieldPlan | None) -> None:
-        """Write the function that answers one selection of one object."""
+    def _selection(self, selection: Selection, name: str, field: FieldPlan | None, *, is_of_type: bool = False) -> None:
+        """Write the function that answers one selection of one object, whose type may be known already."""
         lists = [self._lists[each.number] for each in selection.deferred()]
         lines = [f"def {name}({', '.join(['value', 'run', *lists])}):" if field else f"def {name}(run, value):"]
         lines.append(f'    """{selection.type.name} at {_at(selection.path)}."""')
         if field is None:
             lines += [f"    {each} = []" for each in lists]
-        else:
+        elif not is_of_type:
             lines += self._checks(selection, field)
         lines += self._permissions(selection)
         lines += [
@@ -179,14 +181,27 @@ class Generator:
     def _checks(self, selection: Selection, field: FieldPlan) -> list[str]:
         lines = ["    if type(value) not in PLAIN: plain(value)"]
         is_type_of = selection.type.is_type_of
-        if isinstance(is_type_of, InstanceOf) and all(is_plain(each) for each in is_type_of.classes):
-            of = [self._space.constant(each.__name__, each) for each in is_type_of.classes]
-            classes = of[0] if len(of) == 1 else f"({', '.join(of)})"
-            lines = [f"    if not isinstance(value, {classes}): raise AbnormalError"]
+        if (condition := self._instance_of(selection)) is not None:
+            lines = [f"    if not ({condition}): raise AbnormalError"]
         elif is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")
         return lines
+
+    def _instance_of(self, selection: Selection) -> str | None:
+        """Return the condition under which a value is of the type, if its class tells that."""
+        is_type_of = selection.type.is_type_of
+        if not isinstance(is_type_of, InstanceOf) or not all(is_plain(each) for each in is_type_of.classes):
+            return None
+        of = [self._space.constant(each.__name__, each) for each in is_type_of.classes]
+        classes = of[0] if len(of) == 1 else f"({', '.join(of)})"
+        condition = f"isinstance(value, {classes})"
+        if is_type_of.kind is None:
+            return condition
+        name, kind = is_type_of.kind
+        # A plain constant: an enum's member would be compared by Python code.
+        plain_kind = str.__str__(kind) if isinstance(kind, str) else int(kind)
+        return f"{condition} and value.{name} == {plain_kind!r}"
 
     def _entry(self, selection: Selection, field: FieldPlan) -> str:
         """Return the expression of one field, with a comma and perhaps a comment."""
@@ -251,18 +266,24 @@ class Generator:
     def _dispatch(self, inner: Any, field: FieldPlan, name: str) -> None:
         """Write the function that tells which object type a value of an abstract type is of."""
         lists = [self._lists[each.number] for below in field.selections.values() for each in below.deferred()]
-        resolve = self._space.constant(f"type_of_{_snake(inner.name)}", inner.resolve_type or default_type_resolver)
+        told = {type_name: self._instance_of(selection) for type_name, selection in field.selections.items()}
+        by_class = getattr(inner.resolve_type, "__module__", None) in _OWN_RESOLVERS and None not in told.values()
         lines = [
             f"def {name}({', '.join(['value', 'run', *lists])}):",
             f'    """{inner.name} at {_at(field.path)}: the value tells its type."""',
-            "    if type(value) not in PLAIN: plain(value)",
-            f"    kind = {resolve}(value, run.infos[{field.number}], {self._space.constant(inner.name, inner)})",
         ]
+        if not by_class:
+            resolve = self._space.constant(f"type_of_{_snake(inner.name)}", inner.resolve_type or default_type_resolver)
+            lines += [
+                "    if type(value) not in PLAIN: plain(value)",
+                f"    kind = {resolve}(value, run.infos[{field.number}], {self._space.constant(inner.name, inner)})",
+            ]
         for type_name, selection in field.selections.items():
             function = self._space.fresh(f"{name}_as_{_snake(type_name)}", None)
-            self._selection(selection, function, field)
+            self._selection(selection, function, field, is_of_type=by_class)
             given = ", ".join(["value", "run", *(self._lists[each.number] for each in selection.deferred())])
-            lines.append(f"    if kind == {type_name!r}: return {function}({given})")
+            condition = told[type_name] if by_class else f"kind == {type_name!r}"
+            lines.append(f"    if {condition}: return {function}({given})")
         lines.append("    raise AbnormalError")
         self._chunks.append("\n".join(lines))
 

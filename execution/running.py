@@ -164,10 +164,15 @@ class Run:
 
     async def all(self) -> Answer:
         """Run every segment and return the answer."""
-        for segment in self.variant.segments:
-            await self._segment(segment)
-            if self.data is None:
-                break
+        try:
+            for segment in self.variant.segments:
+                await self._segment(segment)
+                if self.data is None:
+                    break
+        finally:
+            # They refer to this run and it to them: without this, everything that a request made would wait for the
+            # garbage collector.
+            del self.infos
         return Answer(self.data, self.errors, detours=self.detours)
 
     async def _segment(self, compiled: CompiledSegment) -> None:

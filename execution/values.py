@@ -62,8 +62,8 @@ def serializer(kind: GraphQLLeafType) -> Callable[[Any], Any]:
     coerce = kind.coerce_output_value
 
     def serialize(value: Any) -> Any:
-        if value is None or value is Undefined or isinstance(value, BaseException) or is_awaitable(value):
-            raise AbnormalError
+        if type(value) not in PLAIN:
+            plain(value)
         coerced = coerce(value)
         if coerced is None or coerced is Undefined:
             raise AbnormalError

@@ -6,6 +6,8 @@ import hashlib
 
 from starlette.responses import Response
 
+from gateway.executors import Answer
+
 _NOT_MODIFIED = 304
 # Compression belongs to the transport and changes the bytes, so tags are weak: the same answer, however packed.
 _WEAK = 'W/"{}"'
@@ -13,25 +15,37 @@ _WEAK = 'W/"{}"'
 VARY = "Accept, Authorization"
 
 
-def mark_private(response: Response) -> None:
-    """Keep an answer out of every cache."""
-    response.headers["Cache-Control"] = "no-store"
+def headers(data: bytes, answer: Answer, longest: int) -> dict[str, str]:
+    """Return what is said of the answer to a GET of a signed-out caller.
+
+    Args:
+        data: the `data` of the answer, which its tag is made of: what is told of costs changes from time to time.
+        answer: with the hint that its fields gave.
+        longest: seconds for which caches may keep an answer at most, whatever its fields say.
+    """
+    said = {"ETag": _WEAK.format(hashlib.blake2b(data, digest_size=16).hexdigest())}
+    if answer.hint is None:
+        # Nothing says that it may be kept; whoever asked may ask again whether it has changed.
+        return said | {"Cache-Control": "private, no-cache"}
+    scope = "private" if answer.hint.personal else "public"
+    age = min(answer.hint.max_age or 0, longest)
+    said["Cache-Control"] = f"{scope}, max-age={age}" if age else f"{scope}, no-cache"
+    if answer.kept is not None:
+        said["Age"] = str(min(answer.kept.age, age))
+    return said
 
 
-def public(response: Response, if_none_match: str | None, max_age: int) -> Response:
-    """Let caches keep the answer to a GET of a signed-out caller, and spare it where the caller has it already.
+def conditional(response: Response, said: dict[str, str], if_none_match: str | None) -> Response:
+    """Return a response with these headers, spared where the caller has it already.
 
     Args:
         response: the whole answer.
+        said: from `headers`.
         if_none_match: the header of the request.
-        max_age: seconds for which caches need not ask again; 0 makes them ask every time.
     """
-    digest = hashlib.blake2b(bytes(response.body), digest_size=16).hexdigest()
-    tag = _WEAK.format(digest)
-    headers = {"ETag": tag, "Cache-Control": f"public, max-age={max_age}" if max_age else "public, no-cache"}
-    if if_none_match is not None and _matches(if_none_match, tag):
-        return Response(status_code=_NOT_MODIFIED, headers=headers)
-    response.headers.update(headers)
+    if if_none_match is not None and _matches(if_none_match, said["ETag"]):
+        return Response(status_code=_NOT_MODIFIED, headers=said)
+    response.headers.update(said)
     return response
 
 

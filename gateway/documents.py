@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import strawberry
 from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLError,
+    GraphQLSchema,
     OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
@@ -23,6 +25,9 @@ from strawberry.schema.schema import validate_document
 
 from core.errors import InvalidArgumentError
 from database.tables.operations import OperationKind
+from execution.caching import kept
+from execution.costs import OperationCost, price
+from execution.directives import CacheHint
 from gateway.bounded import BoundedCache
 from gateway.executors import Executor, Plan
 from gateway.limits import MOST_TOKENS, Size, check_text, measure, too_deep
@@ -37,12 +42,16 @@ class Operation:
     Attributes:
         name: its name in the document, if it has one.
         kind: what it does.
+        variables: names of those that it has.
     """
 
-    def __init__(self, document: DocumentNode, definition: OperationDefinitionNode) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, definition: OperationDefinitionNode) -> None:
         self.name = definition.name.value if definition.name else None
         self.kind = OperationKind(definition.operation.value)
+        self.variables = frozenset(each.variable.name.value for each in definition.variable_definitions or ())
+        self._schema = schema
         self._document = document
+        self._definition = definition
         self._plan: Plan | None = None
 
     def plan(self, executor: Executor) -> Plan:
@@ -50,6 +59,18 @@ class Operation:
         if self._plan is None:
             self._plan = executor.plan(self._document, self.name)
         return self._plan
+
+    @cached_property
+    def cost(self) -> OperationCost:
+        """What it costs, by its variables."""
+        return price(self._schema, self._document, self._definition)
+
+    @cached_property
+    def hint(self) -> CacheHint | None:
+        """How long its answers may be kept; None for what may not be."""
+        if self.kind is not OperationKind.QUERY or self.cost.introspects:
+            return None
+        return kept(self.cost.fields)
 
 
 class Document:
@@ -63,14 +84,14 @@ class Document:
         operations: all of them.
     """
 
-    def __init__(self, text: str, tree: DocumentNode, size: Size) -> None:
+    def __init__(self, schema: GraphQLSchema, text: str, tree: DocumentNode, size: Size) -> None:
         self.text = text
         self.sha256 = sha256(text)
         self.size = size
         self.tree = tree
         self.introspects = _introspects(tree)
         self.operations = [
-            Operation(tree, each) for each in tree.definitions if isinstance(each, OperationDefinitionNode)
+            Operation(schema, tree, each) for each in tree.definitions if isinstance(each, OperationDefinitionNode)
         ]
 
     def operation(self, name: str | None) -> Operation:
@@ -153,7 +174,7 @@ class Documents:
         if errors:
             raise InvalidDocumentError(errors)
         # Validation refuses what has no operation: fragments that nobody uses, and definitions of types.
-        return Document(text, tree, size)
+        return Document(self._schema._schema, text, tree, size)  # noqa: SLF001 - as above.
 
     def coordinates(self, document: Document) -> list[str]:
         """Return what of the schema a document needs, as schema coordinates: fields and arguments, sorted."""

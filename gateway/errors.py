@@ -9,6 +9,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from core.errors import ClientError, UnavailableError
+from gateway.refusals import RefusedError
 
 _ARGUMENTS = ("Argument ", "Variable ")
 
@@ -37,6 +38,8 @@ def present(error: GraphQLError, request_id: UUID) -> dict[str, Any]:
         message = shown["message"]
     elif isinstance(original, ClientError):
         extensions["code"] = original.code
+        if isinstance(original, RefusedError):
+            extensions.update(original.details)
         message = str(original)
     else:
         outage = isinstance(original, UnavailableError)

@@ -18,15 +18,42 @@ from graphql import DocumentNode, ExecutionResult, GraphQLError, create_source_e
 from strawberry.execution import optimized_is_awaitable
 
 from execution.compile import CompiledOperation, UnsupportedOperationError, compile_operation
+from execution.directives import CacheHint
 from resolvers.context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an operation came to; `errors` are for `gateway.errors.present`."""
+class Kept:
+    """What is known of an answer that is kept.
 
-    data: dict[str, Any] | None
+    Attributes:
+        age: seconds since its making began.
+        cost: what it cost when it was made.
+    """
+
+    age: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation came to.
+
+    Attributes:
+        data: an object, or an `orjson.Fragment` of one that is written already; None when there is none.
+        errors: for `gateway.errors.present`.
+        cost: what clients are told of it.
+        retry_after: seconds after which an operation that was refused may be tried again.
+        hint: how long it may be kept; None where it may not.
+        kept: what is known of an answer that was not made for this request alone.
+    """
+
+    data: Any
     errors: list[GraphQLError] = field(default_factory=list)
+    cost: Mapping[str, Any] | None = None
+    retry_after: int | None = None
+    hint: CacheHint | None = None
+    kept: Kept | None = None
 
     @property
     def refused(self) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from uuid import UUID
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -63,10 +66,14 @@ class GraphQLEndpoint:
         settings: what clients may send.
         streams: bounds the event streams of the process.
         serve_graphiql: whether browsers get GraphiQL; they get 404 otherwise.
+
+    Attributes:
+        clock: the current moment.
     """
 
     def __init__(self, gateway: Gateway, settings: GatewaySettings, streams: Streams, *, serve_graphiql: bool) -> None:
         self._gateway = gateway
+        self.clock = gateway.clock
         self._settings = settings
         self._streams = streams
         # GraphiQL asks for the schema and sends documents that are not registered.
@@ -74,10 +81,9 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever is wrong with it is said in the shape of a GraphQL response."""
-        request = Request(scope, receive)
-        request_id = time_ordered_uuid(self._gateway.clock())
+        request_id = time_ordered_uuid(self.clock())
         try:
-            response = await self._answer(request, request_id)
+            response = await self.answer(Request(scope, receive), request_id)
         except ClientDisconnect:
             return
         response.headers["X-Request-Id"] = str(request_id)
@@ -85,7 +91,12 @@ class GraphQLEndpoint:
         response.headers.setdefault("Cache-Control", "no-store")
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: UUID) -> Response:
+    async def answer(self, request: Request, request_id: UUID) -> Response:
+        """Return the response to a request, with the headers that are its own.
+
+        Raises:
+            ClientDisconnect: nobody waits for it any more.
+        """
         chosen = media_type(request.headers.get("accept", JSON))
         try:
             if request.method not in {_GET, _POST}:
@@ -146,15 +157,17 @@ class GraphQLEndpoint:
                 if accepts(accept, EVENT_STREAM) and _is_subscription(found):
                     return self._stream(found, asked, caller)
                 return self._written(request, await self._execute(context, found, asked, caller), caller, chosen)
-            bodies = []
+            bodies, waits = [], []
             for each in asked:
                 try:
                     found = await self._prepare(request, reader, each)
                 except RefusedError as refused:
                     # One of many has no status of its own.
                     found = self._gateway.refused(refused)
-                bodies.append(payload(await self._execute(context, found, each, caller), caller.request_id))
-        return written(bodies, 200, chosen)
+                answer = await self._execute(context, found, each, caller)
+                bodies.append(payload(answer, caller.request_id))
+                waits.append(answer.retry_after or 0)
+        return _with_retry(written(bodies, 200, chosen), max(waits))
 
     async def _prepare(self, request: Request, reader: Reader, asked: Parameters) -> Prepared | Answer:
         """Return the operation, or why there is none.
@@ -190,16 +203,31 @@ class GraphQLEndpoint:
         return event_stream(self._gateway, self._streams, found, asked, caller, lifetime=self._settings.stream_lifetime)
 
     def _written(self, request: Request, answer: Answer, caller: Caller, chosen: str) -> Response:
-        response = written(payload(answer, caller.request_id), status_of(answer, chosen), chosen)
+        status = status_of(answer, chosen)
         if request.method != _GET or caller.identity is not None or answer.errors:
-            return response
-        return caching.public(response, request.headers.get("if-none-match"), self._settings.public_max_age)
+            return _with_retry(written(payload(answer, caller.request_id), status, chosen), answer.retry_after or 0)
+        data = orjson.dumps(answer.data)
+        told = answer.cost
+        if answer.hint is not None and told is not None:
+            # What is left of a budget is not for those who are given a copy.
+            told = {name: told[name] for name in ("requested", "actual")}
+        body = payload(replace(answer, data=orjson.Fragment(data), cost=told), caller.request_id)
+        kept = caching.headers(data, answer, self._settings.public_max_age)
+        return caching.conditional(written(body, status, chosen), kept, request.headers.get("if-none-match"))
 
 
 def _is_subscription(found: Prepared | Answer) -> bool:
     return isinstance(found, Prepared) and found.kind is OperationKind.SUBSCRIPTION
 
 
+def _with_retry(response: Response, seconds: int) -> Response:
+    """Say when an operation that was refused for its cost may be tried again."""
+    if seconds:
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+@lru_cache(maxsize=64)
 def _check_content_type(given: str) -> None:
     """Refuse bodies that do not say that they are JSON in UTF-8: those are all that another site's form can send.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterable
+
 from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
 
 from core.settings import OperationsMode
 
@@ -22,8 +26,19 @@ class GatewayMetrics:
         meter = metrics.get_meter("waymark.gateway")
         self._mode = mode.value
         self._labels: set[str] = set()
-        self._operations = meter.create_counter(
-            "waymark.operations", description="GraphQL operations answered, by operation, mode, executor and outcome."
+        # Counted here and told when somebody collects: an instrument that is told each time costs as much as a
+        # statement of SQL.
+        self._answered: Counter[tuple[str, str, str]] = Counter()
+        meter.create_observable_counter(
+            "waymark.operations",
+            [self._observed()],
+            description="GraphQL operations answered, by operation, mode, executor and outcome.",
+        )
+        self._spent: Counter[str] = Counter()
+        meter.create_observable_counter(
+            "waymark.cost",
+            [self._observed_costs()],
+            description="What GraphQL operations cost, by operation, in the points of budgets.",
         )
         self._refusals = meter.create_counter("waymark.refusals", description="Requests refused, by code.")
 
@@ -43,8 +58,26 @@ class GatewayMetrics:
 
     def answered(self, operation: str, executor: str, *, errors: bool) -> None:
         """Count an operation that was run."""
-        outcome = "errors" if errors else "ok"
-        self._operations.add(1, {"operation": operation, "mode": self._mode, "executor": executor, "outcome": outcome})
+        self._answered[operation, executor, "errors" if errors else "ok"] += 1
+
+    def _observed(self) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            for (operation, executor, outcome), count in list(self._answered.items()):
+                labels = {"operation": operation, "mode": self._mode, "executor": executor, "outcome": outcome}
+                yield Observation(count, labels)
+
+        return observe
+
+    def spent(self, operation: str, cost: int) -> None:
+        """Count what an operation cost."""
+        self._spent[operation] += cost
+
+    def _observed_costs(self) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            for operation, cost in list(self._spent.items()):
+                yield Observation(cost, {"operation": operation})
+
+        return observe
 
     def refused(self, code: str) -> None:
         """Count a refusal; codes are those of the documentation."""

@@ -10,6 +10,8 @@ ClientError
 ├── TooManyOperationsError            TOO_MANY_OPERATIONS
 ├── BatchLimitError                   BATCH_TOO_LARGE
 ├── DocumentLimitError                DOCUMENT_TOO_LARGE
+├── OperationCostError                OPERATION_TOO_EXPENSIVE
+├── OverBudgetError                   COST_BUDGET_EXCEEDED
 ├── PersistedQueryNotFoundError       PERSISTED_QUERY_NOT_FOUND
 ├── PersistedQueryNotSupportedError   PERSISTED_QUERY_NOT_SUPPORTED
 ├── HashMismatchError                 PERSISTED_QUERY_HASH_MISMATCH
@@ -19,8 +21,9 @@ ClientError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from graphql import GraphQLError
 
@@ -35,10 +38,12 @@ class RefusedError(ClientError):
     Attributes:
         status: HTTP status; None where the request was well formed, so that the media type of the answer decides.
         headers: what the answer's headers say besides.
+        details: what the error's extensions say besides.
     """
 
     status: ClassVar[int | None] = None
     headers: ClassVar[dict[str, str]] = {}
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class MalformedRequestError(RefusedError):
@@ -109,6 +114,43 @@ class DocumentLimitError(RefusedError):
     """A document is larger than anything a client needs; it was not executed."""
 
     code = "DOCUMENT_TOO_LARGE"
+
+
+class OperationCostError(RefusedError):
+    """An operation costs more than any may, with these variables; it was not executed.
+
+    Args:
+        cost: what it would cost.
+        most: what one operation may cost.
+    """
+
+    code = "OPERATION_TOO_EXPENSIVE"
+
+    def __init__(self, cost: int, most: int) -> None:
+        super().__init__(
+            f"The operation may cost {cost}, and none may cost more than {most}: "
+            "ask for shorter lists, or for less of each element."
+        )
+        self.details = {"cost": cost, "limit": most}
+
+
+class OverBudgetError(RefusedError):
+    """A client has used up what it may for now; the operation was not executed.
+
+    Args:
+        cost: what the operation may cost.
+        seconds: after which there is so much again.
+    """
+
+    code = "COST_BUDGET_EXCEEDED"
+
+    def __init__(self, cost: int, seconds: int) -> None:
+        self.seconds = max(seconds, 1)
+        super().__init__(
+            f"The operation may cost {cost}, which is more than what is left of your budget; "
+            f"try again in {self.seconds} seconds."
+        )
+        self.details = {"cost": cost, "retryAfter": self.seconds}
 
 
 class PersistedQueryNotFoundError(RefusedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +18,14 @@ from gateway.refusals import BAD_REQUEST, RefusedError
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream"
-_OK = 200
+_OK, _TOO_MANY_REQUESTS = 200, 429
+# Clients send a handful of headers over and over; what else comes is bounded.
+_REMEMBERED = 256
 # What each accepted range means to us; the older type is what clients get that accept anything.
 _RANGES = {GRAPHQL_RESPONSE: GRAPHQL_RESPONSE, JSON: JSON, "application/*": JSON, "*/*": JSON}
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def media_type(accept: str) -> str:
     """Return the media type to answer in: the one of ours that is preferred, of equals the first, JSON if none is.
 
@@ -37,6 +41,7 @@ def media_type(accept: str) -> str:
     return chosen
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def accepts(accept: str, wanted: str) -> bool:
     """Say whether a media type is named, without wildcards, and not refused."""
     for part in accept.split(","):
@@ -46,6 +51,7 @@ def accepts(accept: str, wanted: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def only_streams(accept: str) -> bool:
     """Say whether an event stream is all that is accepted: clients name it beside JSON with every operation."""
     return accepts(accept, EVENT_STREAM) and not any(accepts(accept, name) for name in _RANGES)
@@ -68,6 +74,8 @@ def payload(answer: Answer, request_id: UUID) -> dict[str, Any]:
         body["errors"] = [present(error, request_id) for error in answer.errors]
     if not answer.refused:
         body["data"] = answer.data
+    if answer.cost is not None:
+        body["extensions"] = {"cost": answer.cost}
     return body
 
 
@@ -77,8 +85,13 @@ def refusal(error: ClientError) -> Answer:
 
 
 def status_of(answer: Answer, chosen: str) -> int:
-    """Return the status: 200, and 400 for an operation that was not executed where the newer media type asks for it."""
-    return BAD_REQUEST if answer.refused and chosen == GRAPHQL_RESPONSE else _OK
+    """Return the status: 200, but 400 or 429 where the newer media type asks for it.
+
+    It does for operations that were not executed. As the older type they are answered 200, as GraphQL over HTTP says.
+    """
+    if not answer.refused or chosen != GRAPHQL_RESPONSE:
+        return _OK
+    return BAD_REQUEST if answer.retry_after is None else _TOO_MANY_REQUESTS
 
 
 def written(body: Any, status: int, chosen: str) -> Response:

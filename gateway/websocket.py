@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
@@ -55,18 +55,22 @@ class GraphQLSocket:
         gateway: finds and runs operations.
         settings: how many there may be, and for how long.
         streams: bounds the connections of the process.
+        origins: others than our own whose pages may connect; `*` is any.
     """
 
-    def __init__(self, gateway: Gateway, settings: GatewaySettings, streams: Streams) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: GatewaySettings, streams: Streams, origins: Sequence[str] = ()
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._streams = streams
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         socket = WebSocket(scope, receive, send)
         origin = socket.headers.get("origin")
-        if origin is not None and not is_same_origin(origin, socket.headers.get("host")):
+        if origin is not None and not self._may_connect(origin, socket.headers.get("host")):
             await socket.close()
             return
         if GRAPHQL_TRANSPORT_WS_PROTOCOL not in scope.get("subprotocols", ()):
@@ -80,6 +84,9 @@ class GraphQLSocket:
         except TooManyStreamsError as refused:
             self._gateway.metrics.refused(refused.code)
             await socket.close(_TRY_AGAIN, str(refused))
+
+    def _may_connect(self, origin: str, host: str | None) -> bool:
+        return is_same_origin(origin, host) or origin in self._origins or "*" in self._origins
 
     async def _serve(self, socket: WebSocket) -> None:
         connection = Connection(self._gateway, socket, self._settings)

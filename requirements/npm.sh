@@ -1,14 +1,16 @@
 #!/bin/sh
-# Installs the npm packages that contract tests use: npm.sh ENVIRONMENT
+# Installs npm packages that tests use: npm.sh ENVIRONMENT [PART], where PART is `contract` or `load`.
 # node and npm are those of the environment itself, which come from a wheel. Where the registry of npm cannot be
-# reached nothing is installed and those tests are skipped, unless WAYMARK_CONTRACT_TOOLS=required says that this is
-# a failure.
+# reached nothing is installed and what needs them is skipped, unless WAYMARK_CONTRACT_TOOLS=required says that this
+# is a failure.
 set -eu
 environment=$1
+part=${2:-contract}
 folder=$environment/npm
-source=$(dirname "$0")/../tests/contract/npm
+[ "$part" = contract ] || folder=$environment/npm-$part
+source=$(dirname "$0")/../tests/$part/npm
 missing() {
-    echo "$1; contract tests that need it are skipped." >&2
+    echo "$1; $part tests that need it are skipped." >&2
     [ "${WAYMARK_CONTRACT_TOOLS:-}" = required ] && exit 1
     exit 0
 }

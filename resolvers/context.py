@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -57,6 +57,7 @@ class Context:
         client_address: network address of the caller, for throttling; never stored in plain.
         loaders: the request's DataLoaders; only `execution` touches them.
         authorship: which courses the caller has written, as far as was asked; only `resolvers.authors` touches it.
+        observe: told the results of every batch resolver, while an answer is made that may be kept.
         recommendations: how many lists of recommendations the request has asked for, which is bounded.
     """
 
@@ -70,3 +71,4 @@ class Context:
     loaders: dict[Hashable, Any] = field(default_factory=dict)
     authorship: dict[int, bool] = field(default_factory=dict)
     recommendations: int = 0
+    observe: Callable[[Sequence[Any]], None] | None = None

@@ -110,7 +110,7 @@ class Criteria:
         return values if self.reading is None else {**values, **self.reading.values()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CoursePage(Page[RankedCourseRow]):
     """A page of courses.
 
@@ -133,8 +133,8 @@ async def course(context: Context, roots: Sequence[None], *, by: CourseKey) -> l
     """Return the course that `by` names if the caller may see it, or None."""
     found: CourseRow | None = None
     if by.slug is not None:
-        slugs = [by.slug.replace("\0", "")]
-        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUGS, slugs=slugs, **viewpoint(context))
+        slug = by.slug.replace("\0", "")
+        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUG, slug=slug, **viewpoint(context))
     elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
         found = await context.reader.fetch_first(queries.VISIBLE_BY_IDS, ids=[key], **viewpoint(context))
     return [found] * len(roots)
@@ -183,7 +183,8 @@ async def courses(
     rows = await context.reader.fetch(queries.page(shape), limit=asked.limit + 1, **values)
     told = () if reading is None else (reading.query, reading.prefix)
     cut = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id, *told), count=Count(_count, criteria))
-    return [CoursePage(cut.edges, cut.page_info, cut.count, criteria)] * len(roots)
+    listed = CoursePage(cut.nodes, cut.cursor, cut.has_next_page, cut.has_previous_page, cut.count, criteria)
+    return [listed] * len(roots)
 
 
 def _reading(asked: Window) -> Reading | None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
+from database.notifications import course_topic, notify
 from database.queries import courses as course_queries, drafts as queries
 from database.queries.courses import CourseRow
 from database.queries.drafts import StoredCourse
@@ -97,6 +98,7 @@ async def changing(
             )
         yield act, course
         await queries.touch(act.connection, course_id, act.now)
+        await notify(act.connection, [course_topic(course_id)])
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -57,8 +57,7 @@ class PageInfo:
     end_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """How to count a list: pages that share `many` are counted by one call, each with its own key.
 
     Attributes:
@@ -70,24 +69,39 @@ class Count:
     key: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page(Generic[NodeT]):
-    """One page of a connection.
+    """One page of a connection. Cursors are made when they are asked for.
 
     Attributes:
-        edges: nodes in the list's order, whichever way the page was asked for.
-        page_info: whether there is more.
+        nodes: in the list's order, whichever way the page was asked for.
+        cursor: returns the cursor of a node's place.
+        has_next_page: whether more follows.
+        has_previous_page: whether something comes before.
         count: how to count the whole list, so that `totalCount` costs only when asked.
     """
 
-    edges: Sequence[Edge[NodeT]]
-    page_info: PageInfo
+    nodes: list[NodeT]
+    cursor: Callable[[NodeT], str]
+    has_next_page: bool
+    has_previous_page: bool
     count: Count
 
     @property
-    def nodes(self) -> list[NodeT]:
-        """The nodes without their cursors."""
-        return [edge.node for edge in self.edges]
+    def edges(self) -> list[Edge[NodeT]]:
+        """The nodes with the cursors of their places."""
+        return [Edge(self.cursor(node), node) for node in self.nodes]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """Where the page stands in its list."""
+        nodes = self.nodes
+        return PageInfo(
+            has_next_page=self.has_next_page,
+            has_previous_page=self.has_previous_page,
+            start_cursor=self.cursor(nodes[0]) if nodes else None,
+            end_cursor=self.cursor(nodes[-1]) if nodes else None,
+        )
 
 
 def encode_cursor(scope: str, key: Sequence[Any]) -> str:
@@ -192,16 +206,12 @@ def page(
     kept = list(rows[: asked.limit])
     if asked.backward:
         kept.reverse()
-    edges = [Edge(encode_cursor(scope, key(row)), row) for row in kept]
     return Page(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=asked.before is not None if asked.backward else more,
-            has_previous_page=more if asked.backward else asked.after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-        count=count,
+        kept,
+        lambda row: encode_cursor(scope, key(row)),
+        asked.before is not None if asked.backward else more,
+        more if asked.backward else asked.after is not None,
+        count,
     )
 
 

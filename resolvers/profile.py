@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from core.errors import CommandError, UnauthenticatedError, UserErrorCode
+from database.notifications import EVERYTHING, notify
 from database.queries import accounts as account_queries, personal_data
 from database.queries.accounts import StandingAccount
 from resolvers.accounts import Viewer, by_ids, display_name_place, email_place
@@ -139,6 +140,7 @@ async def delete_my_account(
         await end_sessions(context, act, mine.id)
         # Of the row, and not of the token: an imported learner may have been claimed since it was issued.
         await personal_data.erase(act.connection, account_id=mine.id, learner_id=account.learner_id, now=act.now)
+        await notify(act.connection, [EVERYTHING])
     context.identity = None
     return DeleteMyAccountPayload()
 

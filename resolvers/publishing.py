@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from catalog.quality import QualitySeverity
 from core.errors import CommandError, UserErrorCode
+from database.notifications import CATALOG, notify
 from database.queries import drafts as queries
 from database.queries.drafts import StoredCourse, StoredRevision
 from database.tables.courses import CourseStatus
@@ -75,6 +76,7 @@ async def publish_course(context: Context, input: CourseVersion) -> CoursePayloa
         await queries.publish_revision(act.connection, course.id, revision.id, act.now)
         await apply(act.connection, course.id, revision.id, ("input", "courseId"))
         await queries.set_status(act.connection, course.id, CourseStatus.PUBLISHED, first_published_at=act.now)
+        await notify(act.connection, [CATALOG])
         act.details["revision"] = revision.id
     return await _payload(context, course)
 
@@ -89,6 +91,7 @@ async def archive_course(context: Context, input: CourseVersion) -> CoursePayloa
         if course.status != CourseStatus.PUBLISHED:
             raise invalid_state("Only a published course can be archived.")
         await queries.set_status(act.connection, course.id, CourseStatus.ARCHIVED)
+        await notify(act.connection, [CATALOG])
     return await _payload(context, course)
 
 
@@ -98,6 +101,7 @@ async def restore_course(context: Context, input: CourseVersion) -> CoursePayloa
         if course.status != CourseStatus.ARCHIVED:
             raise invalid_state("The course is not archived.")
         await queries.set_status(act.connection, course.id, CourseStatus.PUBLISHED)
+        await notify(act.connection, [CATALOG])
     return await _payload(context, course)
 
 

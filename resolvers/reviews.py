@@ -10,6 +10,7 @@ from typing import Any
 
 from core.errors import CommandError, UserErrorCode
 from core.ids import decode_key
+from database.notifications import course_topic, notify
 from database.queries import courses as course_queries, events as event_queries, reviews as queries
 from database.queries.courses import CourseRow
 from database.queries.reviews import ReviewRow, StoredReview
@@ -182,6 +183,7 @@ async def review_course(context: Context, input: ReviewCourse) -> ReviewPayload:
             recorded_at=act.now,
             payload={"rating": input.rating},
         )
+        await notify(act.connection, [course_topic(course_id)])
         act.details |= {"review_id": review_id, "rating": input.rating}
     return await _payload(context, review_id, course_id)
 
@@ -247,6 +249,7 @@ async def _on_review(context: Context, action: str, opaque: str) -> AsyncIterato
             raise _no_review()
         act.details["course_id"] = course_id
         yield act, review
+        await notify(act.connection, [course_topic(course_id)])
 
 
 async def _payload(context: Context, review_id: int, course_id: int) -> ReviewPayload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -59,20 +59,13 @@ class Question(Node):
         raise NotImplementedError
 
 
-def _is(kind: QuestionKind, value: Any) -> bool:
-    return isinstance(value, QuestionRow) and value.kind == kind
-
-
 @strawberry.type(description="A question with one right choice.")
 class SingleChoiceQuestion(Question):
     """One of several."""
 
     choices: list[Choice] = column(ANYONE, "What to choose from, in the order to show.")
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is such a question."""
-        return _is(QuestionKind.SINGLE_CHOICE, value)
+    is_type_of = InstanceOf(QuestionRow, kind=QuestionKind.SINGLE_CHOICE)
 
 
 @strawberry.type(description="A question with any number of right choices; a wrong one takes back a right one.")
@@ -81,30 +74,21 @@ class MultipleChoiceQuestion(Question):
 
     choices: list[Choice] = column(ANYONE, "What to choose from, in the order to show.")
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is such a question."""
-        return _is(QuestionKind.MULTIPLE_CHOICE, value)
+    is_type_of = InstanceOf(QuestionRow, kind=QuestionKind.MULTIPLE_CHOICE)
 
 
 @strawberry.type(description="A question that is answered by a number.")
 class NumericQuestion(Question):
     """A number."""
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is such a question."""
-        return _is(QuestionKind.NUMERIC, value)
+    is_type_of = InstanceOf(QuestionRow, kind=QuestionKind.NUMERIC)
 
 
 @strawberry.type(description="A question that is answered in a few words.")
 class ShortAnswerQuestion(Question):
     """A few words."""
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is such a question."""
-        return _is(QuestionKind.SHORT_ANSWER, value)
+    is_type_of = InstanceOf(QuestionRow, kind=QuestionKind.SHORT_ANSWER)
 
 
 @strawberry.type(description="What closes a module: questions that show whether it was understood.")

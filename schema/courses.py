@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
+from database.notifications import CATALOG
 from database.queries.course_filters import CourseOrderField
 from database.queries.courses import CourseRow, InstructorRow
 from database.tables.courses import CourseStatus
+from execution.directives import INHERITED, public
 from execution.fields import InstanceOf, batch, column
 from resolvers import (
     analytics as analytics_resolvers,
@@ -32,7 +34,7 @@ from schema.policies import ANYONE, AUTHOR
 from schema.quality import CourseQuality
 from schema.reviews import CourseRating, Review
 from schema.revisions import CourseRevision, Module
-from schema.topics import Topic
+from schema.topics import TOPICS, Topic
 
 if TYPE_CHECKING:
     from schema.analytics import CourseAnalytics
@@ -93,22 +95,22 @@ class Course(Node):
     version: int = column(ANYONE, "Grows with every edit; send it with the next one.")
     enrollment_count: int = column(ANYONE, "How many learners have enrolled and not withdrawn.")
 
-    @batch(courses.topics, policy=ANYONE)
+    @batch(courses.topics, policy=ANYONE, cached=TOPICS)
     def topics(self) -> list[Topic]:
         """What it is about, most important first."""
         raise NotImplementedError
 
-    @batch(courses.skills, policy=ANYONE)
+    @batch(courses.skills, policy=ANYONE, cached=INHERITED)
     def skills(self) -> list[str]:
         """Names of the skills it teaches, most important first."""
         raise NotImplementedError
 
-    @batch(courses.prerequisites, policy=ANYONE)
+    @batch(courses.prerequisites, policy=ANYONE, cached=public(60, CATALOG))
     def prerequisites(self) -> list[Course]:
         """Published courses that it builds upon."""
         raise NotImplementedError
 
-    @batch(courses.instructors, policy=ANYONE)
+    @batch(courses.instructors, policy=ANYONE, cached=public(300))
     def instructors(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Instructor]:
         """Who teaches it, in the order that the course names them."""
         raise NotImplementedError
@@ -152,12 +154,12 @@ class Course(Node):
         """The caller's enrollment; null when signed out, never enrolled or withdrawn."""
         raise NotImplementedError
 
-    @batch(review_resolvers.rating, policy=ANYONE)
+    @batch(review_resolvers.rating, policy=ANYONE, cached=INHERITED)
     def rating(self) -> CourseRating:
         """How learners rate it."""
         raise NotImplementedError
 
-    @batch(review_resolvers.reviews, policy=ANYONE)
+    @batch(review_resolvers.reviews, policy=ANYONE, cached=public(60))
     def reviews(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Review]:
         """What learners say of it, newest first, without what moderators have hidden."""
         raise NotImplementedError
@@ -167,7 +169,7 @@ class Course(Node):
         """The caller's own review, even if it is hidden; null when signed out or when there is none."""
         raise NotImplementedError
 
-    @batch(similar_courses.similar_courses, policy=ANYONE)
+    @batch(similar_courses.similar_courses, policy=ANYONE, cached=public(300, CATALOG))
     def similar_courses(
         self,
         first: Annotated[
@@ -203,7 +205,7 @@ class LanguageCount:
 class TopicCount:
     """A topic with its count."""
 
-    topic: Topic = column(ANYONE, "The topic.")
+    topic: Topic = column(ANYONE, "The topic.", cached=INHERITED)
     count: int = column(ANYONE, "How many courses are on it or on a child of it.")
 
 
@@ -214,17 +216,17 @@ class TopicCount:
 class CourseFacets:
     """Facets of a list of courses."""
 
-    @batch(course_facets.levels, policy=ANYONE)
+    @batch(course_facets.levels, policy=ANYONE, cached=INHERITED)
     def levels(self) -> list[LevelCount]:
         """Levels that have courses, the most frequent first."""
         raise NotImplementedError
 
-    @batch(course_facets.languages, policy=ANYONE)
+    @batch(course_facets.languages, policy=ANYONE, cached=INHERITED)
     def languages(self) -> list[LanguageCount]:
         """Languages that have courses, the most frequent first."""
         raise NotImplementedError
 
-    @batch(course_facets.on_topics, policy=ANYONE)
+    @batch(course_facets.on_topics, policy=ANYONE, cached=INHERITED)
     def topics(self) -> list[TopicCount]:
         """Topics of both levels that have courses, the most frequent first; at most 100."""
         raise NotImplementedError
@@ -234,7 +236,9 @@ class CourseFacets:
 class CourseConnection(Connection[Course]):
     """A page of courses that can be counted by what they have in common."""
 
-    facets: CourseFacets = column(ANYONE, "How many courses there would be for each choice.", read=lambda page: page)
+    facets: CourseFacets = column(
+        ANYONE, "How many courses there would be for each choice.", read=lambda page: page, cached=INHERITED
+    )
 
 
 @strawberry.type(name="StudioCourseConnection", description="A page of courses, for those who write or publish them.")

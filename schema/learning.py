@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from execution.directives import list_size
 from execution.fields import command
 from resolvers import (
     attempts as attempt_commands,
@@ -47,7 +48,12 @@ class LearningMutation:
         """Moves an enrollment to the published revision; what was done stays done, and a completed course completed."""
         raise NotImplementedError
 
-    @command(progress_commands.record_progress, policy=SIGNED_IN, refusal=_PROGRESS)
+    @command(
+        progress_commands.record_progress,
+        policy=SIGNED_IN,
+        refusal=_PROGRESS,
+        size=list_size(by="input.events", of=("results",)),
+    )
     def record_progress(self, input: Annotated[RecordProgressInput, INPUT]) -> RecordProgressPayload:  # noqa: A002
         """Records what players saw: late, out of order or sent again, each event counts once."""
         raise NotImplementedError

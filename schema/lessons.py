@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import strawberry
 
 from database.queries.lessons import LessonRow
 from database.tables.revisions import LessonKind
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from resolvers import lessons as lesson_resolvers, progress as progress_resolvers
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE
@@ -32,10 +30,6 @@ class Lesson(Node):
         raise NotImplementedError
 
 
-def _is(kind: LessonKind, value: Any) -> bool:
-    return isinstance(value, LessonRow) and value.kind == kind
-
-
 @strawberry.type(description="A lesson to watch.")
 class VideoLesson(Lesson):
     """A video."""
@@ -50,10 +44,7 @@ class VideoLesson(Lesson):
         """Notes to the video, in Markdown; null when there are none, or as for `mediaUrl`."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is a video."""
-        return _is(LessonKind.VIDEO, value)
+    is_type_of = InstanceOf(LessonRow, kind=LessonKind.VIDEO)
 
 
 @strawberry.type(description="A lesson to read.")
@@ -65,10 +56,7 @@ class ArticleLesson(Lesson):
         """The article, in Markdown. Null unless the caller takes the course, teaches it or moderates it."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an article."""
-        return _is(LessonKind.ARTICLE, value)
+    is_type_of = InstanceOf(LessonRow, kind=LessonKind.ARTICLE)
 
 
 @strawberry.type(description="A lesson to practice.")
@@ -80,7 +68,4 @@ class ExerciseLesson(Lesson):
         """What to do, in Markdown. Null unless the caller takes the course, teaches it or moderates it."""
         raise NotImplementedError
 
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        """Say whether a row is an exercise."""
-        return _is(LessonKind.EXERCISE, value)
+    is_type_of = InstanceOf(LessonRow, kind=LessonKind.EXERCISE)

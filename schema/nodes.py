@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import strawberry
@@ -11,12 +12,19 @@ from core.ids import encode_id
 from execution.fields import column
 from schema.policies import ANYONE
 
+_REMEMBERED = 8_192
+
 
 def global_id(type_name: str) -> Callable[[Any], str]:
     """Return a function from a row to its opaque id."""
 
+    # What is asked for often is asked for again; the same objects come in every list.
+    @lru_cache(maxsize=_REMEMBERED)
+    def encoded(key: int | str) -> str:
+        return encode_id(type_name, key)
+
     def read(row: Any) -> str:
-        return encode_id(type_name, row.id)
+        return encoded(row.id)
 
     return read
 

@@ -6,6 +6,7 @@ from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
+from execution.directives import INHERITED
 from execution.fields import batch, column
 from resolvers import pages
 from schema.policies import ANYONE
@@ -35,18 +36,18 @@ class Edge(Generic[NodeT]):
     """An edge of a connection."""
 
     cursor: str = column(ANYONE, "Opaque; give it as `after` or `before` of the same list and order.")
-    node: NodeT = column(ANYONE, "What stands at this place.")
+    node: NodeT = column(ANYONE, "What stands at this place.", cached=INHERITED)
 
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[NodeT]):
     """A connection as the Relay cursor specification says, with the nodes at hand."""
 
-    edges: list[Edge[NodeT]] = column(ANYONE, "The places of this page, in the list's order.")
-    nodes: list[NodeT] = column(ANYONE, "What stands at the places, without cursors.")
-    page_info: PageInfo = column(ANYONE, "Where this page stands in its list.")
+    edges: list[Edge[NodeT]] = column(ANYONE, "The places of this page, in the list's order.", cached=INHERITED)
+    nodes: list[NodeT] = column(ANYONE, "What stands at the places, without cursors.", cached=INHERITED)
+    page_info: PageInfo = column(ANYONE, "Where this page stands in its list.", cached=INHERITED)
 
-    @batch(pages.total_count, policy=ANYONE)
+    @batch(pages.total_count, policy=ANYONE, cached=INHERITED)
     def total_count(self) -> int:
         """Length of the whole list. It is counted only when asked for."""
         raise NotImplementedError

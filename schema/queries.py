@@ -6,7 +6,9 @@ from typing import Annotated
 
 import strawberry
 
+from database.notifications import CATALOG
 from database.tables.recommendations import RecommendationSurface
+from execution.directives import list_size, public, signed_out
 from execution.fields import batch
 from resolvers import (
     accounts as account_resolvers,
@@ -25,7 +27,7 @@ from schema.pagination import After, Before, Connection, First, Last
 from schema.policies import ADMINISTRATOR, ANYONE, MODERATOR
 from schema.recommendation_rules import RecommendationRuleQuery
 from schema.recommendations import RecommendedCourseConnection
-from schema.topics import Topic, TopicBy
+from schema.topics import TOPICS, Topic, TopicBy
 from schema.users import UserQuery
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="An opaque id.")]
@@ -40,7 +42,7 @@ class Query(RecommendationRuleQuery, UserQuery):
         """The object of an id; null when there is none that the caller may see."""
         raise NotImplementedError
 
-    @batch(node_resolvers.nodes, policy=ANYONE)
+    @batch(node_resolvers.nodes, policy=ANYONE, size=list_size(by="ids"))
     def nodes(
         self,
         ids: Annotated[list[strawberry.ID], strawberry.argument(description="Opaque ids, at most 100.")],
@@ -53,12 +55,12 @@ class Query(RecommendationRuleQuery, UserQuery):
         """The caller's own account; null when signed out."""
         raise NotImplementedError
 
-    @batch(course_resolvers.course, policy=ANYONE)
+    @batch(course_resolvers.course, policy=ANYONE, cached=signed_out(60))
     def course(self, by: Annotated[CourseBy, strawberry.argument(description="Which course.")]) -> Course | None:
         """One course; null when there is none of that name that the caller may see. Authors see their drafts."""
         raise NotImplementedError
 
-    @batch(course_resolvers.courses, policy=ANYONE)
+    @batch(course_resolvers.courses, policy=ANYONE, cached=public(60, CATALOG))
     def courses(
         self,
         *,
@@ -91,7 +93,7 @@ class Query(RecommendationRuleQuery, UserQuery):
         """How the platform grows, for administrators; null until the warehouse knows anything."""
         raise NotImplementedError
 
-    @batch(topic_resolvers.topics, policy=ANYONE)
+    @batch(topic_resolvers.topics, policy=ANYONE, cached=TOPICS)
     def topics(
         self,
         first: First = strawberry.UNSET,
@@ -102,7 +104,7 @@ class Query(RecommendationRuleQuery, UserQuery):
         """All topics, by slug."""
         raise NotImplementedError
 
-    @batch(topic_resolvers.topic, policy=ANYONE)
+    @batch(topic_resolvers.topic, policy=ANYONE, cached=TOPICS)
     def topic(self, by: Annotated[TopicBy, strawberry.argument(description="Which topic.")]) -> Topic | None:
         """One topic; null when there is none of that name."""
         raise NotImplementedError

@@ -6,12 +6,17 @@ from typing import Annotated
 
 import strawberry
 
+from database.notifications import CATALOG
 from database.queries.topics import TopicRow
+from execution.directives import INHERITED, public
 from execution.fields import InstanceOf, batch, column
 from resolvers import topics
 from schema.inputs import given
 from schema.nodes import Node, global_id
 from schema.policies import ANYONE
+
+TOPICS = public(300, CATALOG)
+"""Topics change when a catalog is imported, and hardly ever otherwise."""
 
 
 @strawberry.type(description="A subject that courses are about; topics form a tree of two levels.")
@@ -21,7 +26,7 @@ class Topic(Node):
     id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Topic"))
     slug: str = column(ANYONE, "Readable name for URLs; unique.")
 
-    @batch(topics.name, policy=ANYONE)
+    @batch(topics.name, policy=ANYONE, cached=INHERITED)
     def name(
         self,
         language: Annotated[
@@ -35,12 +40,12 @@ class Topic(Node):
         """Name to show; in English when no language is asked for."""
         raise NotImplementedError
 
-    @batch(topics.children, policy=ANYONE)
+    @batch(topics.children, policy=ANYONE, cached=TOPICS)
     def children(self) -> list[Topic]:
         """The topics below this one, by slug; empty at the second level."""
         raise NotImplementedError
 
-    @batch(topics.parent, policy=ANYONE)
+    @batch(topics.parent, policy=ANYONE, cached=TOPICS)
     def parent(self) -> Topic | None:
         """The topic above this one; null at the top."""
         raise NotImplementedError

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from core.clock import Clock
 from core.errors import InputError
+from database.leases import RawConnection
 from database.queries.exports import (
     COURSE_DIMENSION,
     EXPORT_LOCK,
@@ -32,7 +33,7 @@ from database.queries.exports import (
     turn,
 )
 from database.rows import Row
-from database.session import Database, RawConnection
+from database.session import Database
 from database.statements import Statement
 from warehouse.lake import COURSES, EVENTS, PREFERENCES, Lake
 from warehouse.manifest import LakeFile, Manifest, Watermark

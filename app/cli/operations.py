@@ -83,9 +83,10 @@ def register(
 
 @app.command(name="list")
 def list_(data_dir: DataDir = None) -> None:
-    """List all registered operations, by name, with the builds that have them.
+    """List all registered operations, by name, with what they cost and the builds that have them.
 
-    Reads the database; writes nothing. Says of an operation that is not valid any more for this version's schema.
+    The cost is that without variables: lists have the length that is assumed of them. Reads the database;
+    writes nothing. Says of an operation that is not valid any more for this version's schema.
     """
 
     async def work(parts: Platform) -> list[ListedOperationRow]:
@@ -99,17 +100,19 @@ def list_(data_dir: DataDir = None) -> None:
         return
     documents = Documents(build_schema(), most=1)
     table = Table()
-    for name in ("Operation", "Id", "Kind", "Builds", "Uses", "Last use", "Valid"):
-        table.add_column(name, justify="right" if name == "Uses" else "left", no_wrap=name == "Id")
+    for name in ("Operation", "Id", "Kind", "Cost", "Builds", "Uses", "Last use", "Valid"):
+        table.add_column(name, justify="right" if name in {"Cost", "Uses"} else "left", no_wrap=name == "Id")
     for row in rows:
+        document = _prepared(documents, row.text)
         table.add_row(
             row.name or "",
             row.id[:_SHOWN_ID],
             row.kind,
+            "" if isinstance(document, str) else f"{document.operations[0].cost.requested({}):,}",
             ", ".join(sorted(each.strip() for each in row.clients)),
             f"{row.count:,}",
             f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "",
-            "no" if isinstance(_prepared(documents, row.text), str) else "yes",
+            "no" if isinstance(document, str) else "yes",
         )
     console.print(table)
 
@@ -201,10 +204,22 @@ def _explained(row: OperationRow, registrations: list[RegistrationRow]) -> Itera
             ("directives", size.directives, limits.MOST_DIRECTIVES),
         ):
             yield f"limit   {name} {measured:,} of {most:,}"
+        yield from _priced(found)
     yield ""
     yield row.text
     if not isinstance(found, str):
         yield from _compiled(row.text)
+
+
+def _priced(document: Document) -> Iterator[str]:
+    """Yield what an operation costs, and whether its answers are kept."""
+    (operation,) = document.operations
+    yield f"cost    {operation.cost.requested({}):,} without variables; lists are as long as the contract assumes"
+    if operation.hint is None:
+        yield "kept    never: some of its fields are personal, or nothing says that they are not"
+    else:
+        who = "signed-out callers" if operation.hint.personal else "everybody"
+        yield f"kept    {operation.hint.max_age} seconds, for {who}"
 
 
 def _compiled(text: str) -> Iterator[str]:

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from app.process import run_on_fast_loop
 from app.telemetry import telemetry
 from app.wiring import Platform, platform
 from core.errors import InputError
 from core.settings import OperationsMode, Settings
-from database.migrate import migrate, pending
+from database.migrate import migrate, refuse_pending
 
 ResultT = TypeVar("ResultT")
 
@@ -74,7 +75,7 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
         return await work
 
     try:
-        return asyncio.run(guarded())
+        return run_on_fast_loop(guarded())
     except (KeyboardInterrupt, asyncio.CancelledError):
         progress_console().print("Interrupted.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -88,8 +89,8 @@ async def bring_up_to_date(parts: Platform) -> None:
     """
     if parts.settings.database_url is None:
         await migrate(parts.database)
-    elif await pending(parts.database):
-        raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
+    else:
+        await refuse_pending(parts.database)
 
 
 def run_on_platform(

@@ -7,21 +7,24 @@ from typing import Annotated
 import typer
 
 from app.cli.running import DataDir, progress_console, read_settings, run, with_operations
-from app.server import claim_port, serve as serve_platform
+from app.server import address, claim_port, serve as serve_platform
 from app.telemetry import telemetry
 from app.wiring import platform
-from core.errors import InputError
+from app.workers import serve_with_workers
 from core.settings import OperationsMode
-from database.migrate import pending
+from database.migrate import refuse_pending
 
 app = typer.Typer(add_completion=False)
 
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65_535, help="Port to listen on; 0 takes a free one.")]
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+Workers = Annotated[
+    int, typer.Option("--workers", min=1, max=64, help="Processes that share the port; about one a core.")
+]
 
 
 @app.command()
-def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
+def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, workers: Workers = 1) -> None:
     """Serve GraphQL until Ctrl-C; migrates nothing, and runs registered operations only.
 
     Reads the database, the online store and the live model, and writes what clients change. Clients register their
@@ -31,14 +34,19 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
     settings = with_operations(given, OperationsMode.TRUSTED_ONLY)
     console = progress_console()
 
-    def started(address: str) -> None:
-        console.print(f"Serving {address}")
+    def started(where: str) -> None:
+        console.print(f"Serving {where}")
+
+    if workers > 1:
+        with claim_port(settings.host, settings.port) as listener:
+            serve_with_workers(settings, workers, listener, lambda: started(address(listener)))
+        console.print("Stopped.")
+        return
 
     async def work() -> None:
         with claim_port(settings.host, settings.port) as listener, telemetry(settings.telemetry):
             async with platform(settings) as parts:
-                if await pending(parts.database):
-                    raise InputError("The database is not at this version's revision; run `waymark database migrate`.")
+                await refuse_pending(parts.database)
                 await serve_platform(parts, listener, started)
 
     run(work())

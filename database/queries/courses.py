@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Double,
+    FromClause,
     Integer,
     Text,
     any_,
@@ -26,7 +27,7 @@ from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, Cou
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
 from database.rows import Row
-from database.statements import Statement, parents
+from database.statements import Statement, bounded, parents
 from database.tables.courses import (
     course_instructors,
     course_prerequisites,
@@ -141,10 +142,11 @@ VISIBLE_BY_IDS = Statement(
     select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
 )
 
-VISIBLE_BY_SLUGS = Statement(
+VISIBLE_BY_SLUG = Statement(
     select(*COLUMNS)
     .select_from(COUNTED)
-    .where(courses.c.slug == any_(bindparam("slugs", type_=ARRAY(Text))), course_is_visible()),
+    # One key and not a list of them: PostgreSQL keeps the plan, as it knows that there is at most one row.
+    .where(courses.c.slug == bindparam("slug", type_=Text), course_is_visible()),
     CourseRow,
 )
 
@@ -218,19 +220,24 @@ def page(shape: PageShape) -> Statement[RankedCourseRow]:
         statement = statement.order_by(rank.desc(), tie.desc())
     else:
         statement = statement.order_by(rank, tie)
-    return Statement(statement.limit(bindparam("limit", type_=BigInteger)), RankedCourseRow)
+    return Statement(bounded(statement), RankedCourseRow)
 
 
 @lru_cache(maxsize=256)
 def count(filters: frozenset[str]) -> Statement[CountRow]:
     """Return the statement that counts the published courses which pass the filters."""
-    return Statement(filtered(select(func.count().label("count")).select_from(COUNTED), filters), CountRow)
+    return Statement(filtered(select(func.count().label("count")).select_from(_counted(filters)), filters), CountRow)
 
 
 @lru_cache(maxsize=256)
 def ids(filters: frozenset[str]) -> Statement[IdRow]:
     """Return the statement of the keys of all published courses which pass the filters."""
-    return Statement(filtered(select(courses.c.id).select_from(COUNTED), filters), IdRow)
+    return Statement(filtered(select(courses.c.id).select_from(_counted(filters)), filters), IdRow)
+
+
+def _counted(filters: frozenset[str]) -> FromClause:
+    """Return where courses are looked for: beside their counters only if a filter looks at those."""
+    return COUNTED if "min_rating" in filters else courses
 
 
 def rank_kind(order: CourseOrderField) -> type[Any]:

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.queries.topics import CountRow
 from database.rows import Row
-from database.statements import Statement, parents
+from database.statements import Statement, bounded, parents
 from database.tables.attempts import attempts
 from database.tables.courses import course_statistics, courses
 from database.tables.enrollments import EnrollmentStatus, enrollments
@@ -116,14 +116,13 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
             enrollments.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
         )
         .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
-        .limit(bindparam("limit", type_=BigInteger))
     )
     if after:
         part = part.where(
             place
             < tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
         )
-    chosen = part.lateral("chosen")
+    chosen = bounded(part, parent).lateral("chosen")
     return Statement(
         select(*chosen.c)
         .select_from(parent.join(chosen, literal_column("true")))

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, bindparam, cast, func, select, tuple_
 
+from database.leases import RawConnection
 from database.rows import Row
-from database.session import Database, RawConnection
+from database.session import Database
 from database.statements import Statement
 from database.tables.courses import course_instructors, course_prerequisites, course_skills, course_topics, courses
 from database.tables.events import TransactionId, events

@@ -20,7 +20,7 @@ class CountingDatabase(Database):
     """
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database._pool, database._engine, database._patience)
+        super().__init__(database._leases, database._engine, database._patience)
         self.counts: list[int] = []
         self._written = 0
 

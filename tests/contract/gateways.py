@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app.asgi import build_app
 from app.server import services
@@ -20,6 +20,7 @@ from core.settings import GatewaySettings, OperationsMode
 from database.session import Database
 from gateway.manifests import read_manifest
 from gateway.registration import Build, Registration, register
+from gateway.shared import SharedStore
 from gateway.usage import Usage
 from schema.contract import build_schema
 from serving.recommender import Recommender
@@ -35,7 +36,7 @@ SCHEMA = build_schema()
 class Served:
     """An application, and a client of it."""
 
-    app: Starlette
+    app: ASGIApp
     http: httpx.AsyncClient
     usage: Usage
 
@@ -52,12 +53,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(parts: Platform, mode: OperationsMode, **gateway: Any) -> AsyncIterator[Served]:
-    """Serve `parts` in process, with these settings of the gateway."""
+async def served(
+    parts: Platform, mode: OperationsMode, store: SharedStore | None = None, **gateway: Any
+) -> AsyncIterator[Served]:
+    """Serve `parts` in process, with these settings of the gateway; costs are not told unless they are to be."""
+    gateway = {"show_cost": False} | gateway
     chosen = parts.settings.model_copy(update={"gateway": GatewaySettings(operations=mode, **gateway)})
     usage = Usage(parts.clock)
     recommender = Recommender(None, parts.settings.ranking.deadline)
-    app = build_app(replace(parts, settings=chosen), await services(parts, recommender), dict, usage)
+    app = build_app(replace(parts, settings=chosen), await services(parts, recommender), dict, usage, store)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://waymark.test") as http:
         yield Served(app, http, usage)

@@ -115,6 +115,7 @@ async def test_operation_that_comes_again_is_compiled_and_answers_the_same(
     second, _, compiled = await app.send(operation)
     for response in (first, second):
         (response["data"].get("recommendedCourses") or {}).pop("recommendationId", None)
+        del response["extensions"]["cost"]["remaining"]
     assert first == second
     assert list(first["data"]) == list(second["data"])
     assert compiled <= interpreted

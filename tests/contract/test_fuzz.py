@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from starlette.applications import Starlette
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from app.wiring import Platform
 from core.settings import OperationsMode
@@ -148,7 +147,7 @@ def case(rng: random.Random) -> Case:
     return Case(rng.choice(METHODS), query, headers, [content[:cut], content[cut:]])
 
 
-async def answered(app: Starlette, asked: Case) -> Said:
+async def answered(app: ASGIApp, asked: Case) -> Said:
     """Send a request to the application, as a server would, and return all of its answer."""
     waiting: list[Message] = [
         {"type": "http.request", "body": chunk, "more_body": number + 1 < len(asked.chunks)}

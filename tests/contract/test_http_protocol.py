@@ -24,7 +24,7 @@ async def test_public_answer_is_not_sent_twice(client: GraphQLClient) -> None:
     """A cache that has it is told so, by the tag of what it has; another document has another tag."""
     first = await client.http.get("/graphql", params=HELLO)
     tag = first.headers["ETag"]
-    assert "public, no-cache" == first.headers["Cache-Control"]
+    assert "private, no-cache" == first.headers["Cache-Control"]
     assert "Accept, Authorization" == first.headers["Vary"]
     for match in (tag, f'"other", {tag}', "*", tag.removeprefix("W/")):
         again = await client.http.get("/graphql", params=HELLO, headers={"If-None-Match": match})
@@ -50,9 +50,17 @@ async def test_what_is_somebodys_own_is_not_kept(client: GraphQLClient) -> None:
 
 
 async def test_public_answers_may_be_kept_for_a_while(platform_parts: Platform) -> None:
-    """Where the operator says so."""
-    async with served(platform_parts, OperationsMode.OPEN, public_max_age=60) as app:
-        assert "public, max-age=60" == (await app.http.get("/graphql", params=HELLO)).headers["Cache-Control"]
+    """As long as their fields say, but no longer than the operator does."""
+    everybodys = {"query": "{ courses(first: 1) { nodes { title topics { name } } } }"}
+    strangers = {"query": '{ course(by: {slug: "none"}) { title } }'}
+    async with served(platform_parts, OperationsMode.OPEN, public_max_age=30) as app:
+        said = [
+            (await app.http.get("/graphql", params=asked)).headers["Cache-Control"]
+            for asked in (everybodys, strangers, HELLO)
+        ]
+    assert ["public, max-age=30", "private, max-age=30", "private, no-cache"] == said
+    async with served(platform_parts, OperationsMode.OPEN) as app:
+        assert "public, max-age=60" == (await app.http.get("/graphql", params=everybodys)).headers["Cache-Control"]
 
 
 @pytest.mark.usefixtures("catalog")
@@ -225,7 +233,7 @@ async def test_bug_outside_of_execution_is_masked(
     client: GraphQLClient, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The gateway's own mistakes are said no louder than those of resolvers."""
-    await database._pool.close()
+    await database._leases.close()
     response = await client.http.post("/graphql", json={"documentId": "x"})
     assert 500 == response.status_code
     assert ["INTERNAL"] == [error["extensions"]["code"] for error in response.json()["errors"]]

@@ -28,6 +28,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.metrics import GatewayMetrics
 from gateway.operations import Operations
 from gateway.running import Gateway
+from gateway.spending import Spending
 from gateway.streaming import Streams
 from gateway.usage import Usage
 from gateway.websocket import GraphQLSocket
@@ -141,7 +142,7 @@ class Served:
 async def serve(parts: Platform, mode: OperationsMode = OperationsMode.OPEN, **chosen: Any) -> Served:
     """Build a gateway on the small schema."""
     settings = GatewaySettings(operations=mode, **chosen)
-    watched = WatchedDatabase(parts.database._pool, parts.database._engine, parts.database._patience)
+    watched = WatchedDatabase(parts.database._leases, parts.database._engine, parts.database._patience)
     gateway = Gateway(
         database=watched,
         services=await services(parts, Recommender(None, 1.0)),
@@ -150,6 +151,7 @@ async def serve(parts: Platform, mode: OperationsMode = OperationsMode.OPEN, **c
         executor=CoreExecutor(SCHEMA),
         usage=Usage(parts.clock),
         metrics=GatewayMetrics(mode),
+        spending=Spending(shown=False),
     )
     streams = Streams(settings.streams)
     http = GraphQLEndpoint(gateway, settings, streams, serve_graphiql=False)

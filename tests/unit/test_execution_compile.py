@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from graphql import build_schema, parse
 from strawberry.extensions import FieldExtension, SchemaExtension
 
 from execution.compile import MOST_VARIANTS, UnsupportedOperationError, compile_operation
-from execution.fields import batch, column
+from execution.fields import InstanceOf, batch, column
 from execution.policies import Policy
 from tests.differential import Comparison
 from tests.torture import ANYONE, SCHEMA, TortureContext
@@ -270,3 +272,81 @@ async def test_results_that_must_be_awaited_or_drained_take_the_slow_way(name: s
     schema = _schema(result=batch(resolve, policy=ANYONE)(stub))
     answer = await Comparison(schema).same("{ result }", None, (TortureContext(), TortureContext()))
     assert 1 == answer.detours
+
+
+@dataclass
+class Animal:
+    """A value that says of what kind it is."""
+
+    kind: str
+    name: str = "Rex"
+
+
+@strawberry.interface
+class Pet:
+    """What lives with people."""
+
+    name: str = column(ANYONE, "How it is called.")
+
+
+@strawberry.type
+class Cat(Pet):
+    """A cat."""
+
+    is_type_of = InstanceOf(Animal, kind="CAT")
+
+
+@strawberry.type
+class Dog(Pet):
+    """A dog."""
+
+    is_type_of = InstanceOf(Animal, kind="DOG")
+
+
+async def pets(context: TortureContext, roots: Sequence[None]) -> list[list[Any]]:
+    """Return animals of all kinds, of a kind that there is none of, and what is none."""
+    return [[Animal("CAT"), Animal("DOG"), Animal("COW"), None, ValueError("bitten"), 5] for _ in roots]
+
+
+@strawberry.type
+class Home:
+    """The query type."""
+
+    @batch(pets, policy=ANYONE)
+    def pets(self) -> list[Pet | None]:
+        """All pets."""
+        raise NotImplementedError
+
+
+async def test_types_that_are_told_by_a_kind_are_looked_up_and_never_guessed() -> None:
+    """The code compares the kind; what is of no kind fails as it does with graphql-core."""
+    schema = strawberry.Schema(Home, types=[Cat, Dog])
+    text = "{ pets { __typename name ... on Dog { bark: name } } }"
+    comparison = Comparison(schema)
+    answer = await comparison.same(text, None, (TortureContext(), TortureContext()))
+    assert answer.data is not None
+    assert ["Cat", "Dog"] == [each["__typename"] for each in answer.data["pets"] if each]
+    source = compile_operation(schema, parse(text)).source
+    assert "isinstance(value, Animal) and value.kind == 'CAT'" in source
+    assert "type_of" not in source
+
+
+def test_types_are_told_by_one_attribute_at_most() -> None:
+    """Two would be a rule, which belongs into a function."""
+    with pytest.raises(TypeError, match="one attribute"):
+        InstanceOf(Animal, kind="CAT", name="Tom")
+
+
+async def test_execution_leaves_nothing_to_the_garbage_collector() -> None:
+    """Cycles would keep everything that a request made until the collector comes."""
+    compiled = compile_operation(SCHEMA, parse(BOXES))
+    context = TortureContext()
+    await compiled.execute(context)
+    gc.collect()
+    gc.disable()
+    try:
+        await compiled.execute(context)
+        kinds = {type(each).__name__ for each in gc.get_objects()}
+    finally:
+        gc.enable()
+    assert "Run" not in kinds
