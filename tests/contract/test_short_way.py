@@ -83,7 +83,7 @@ async def test_both_ways_cost_the_same(
     body = json.dumps({"query": TITLES, "variables": {"first": first}}).encode()
     told = []
     for way in ({}, LONG):
-        limits = {"budget": 10, "budget_refill": 1.0, "operation_cost": most, "show_cost": True}
+        limits: dict[str, Any] = {"budget": 10, "budget_refill": 1.0, "operation_cost": most, "show_cost": True}
         async with served(platform_parts, OperationsMode.OPEN, **limits) as gateway:
             told.append([await answered(gateway, body, {"Accept": accept, **way}) for _ in codes])
     assert told[0] == told[1]
