@@ -19,7 +19,9 @@ from database.session import Database
 from tests.contract.conftest import GraphQLClient
 from tests.contract.gateways import GRAPHQL, TITLES, Served, apollo, registered, served, sha256
 from tests.contract.test_accounts import SIGN_UP, signed_up
+from tests.contract.test_learning import ENROLL
 from tests.contract.test_subscriptions import connected
+from tests.small_learning import COURSE_ID, add_revision
 
 HELLO = {"query": "{ __typename }"}
 OPERATION = {"query": TITLES, "variables": {"first": 5}}
@@ -113,18 +115,29 @@ async def test_every_way_to_ask_is_refused_over_budget(app: Served) -> None:
         assert ("error", "COST_BUDGET_EXCEEDED") == (said["type"], said["payload"][0]["extensions"]["code"])
 
 
-async def test_subscription_is_admitted_and_its_events_are_paid(app: Served, client: GraphQLClient) -> None:
-    """A stream that is not affordable does not begin."""
-    document = 'subscription { attemptGraded(attemptId: "x") { id } }'
+async def test_subscription_is_admitted_and_its_events_are_paid(
+    app: Served, client: GraphQLClient, catalog: Database, clock: ManualClock
+) -> None:
+    """An event tells what it cost and is taken off; a stream that is not affordable does not begin."""
+    await add_revision(catalog, 1, at=clock())
     token = (await signed_up(client))["session"]["accessToken"]
+    enrolled = (await client.data(ENROLL, {"id": COURSE_ID}, token))["enroll"]["enrollment"]["id"]
+    document = "subscription ($id: ID!) { enrollmentProgress(enrollmentId: $id) { id course { title } } }"
     async with connected(app.app) as socket:
         await socket.begin({"Authorization": f"Bearer {token}"})
-        await socket.subscribe("a", query=document)
-        answer = await socket.next()
-        while answer["type"] == "next":
-            assert "cost" in answer["payload"]["extensions"]
-            answer = await socket.next()
-        assert answer["type"] in {"complete", "error"}
+        await socket.subscribe("a", query=document, variables={"id": enrolled})
+        event = (await socket.next())["payload"]
+        assert enrolled == event["data"]["enrollmentProgress"]["id"]
+        assert {"requested": 2, "actual": 2, "remaining": 18, **LIMITS} == event["extensions"]["cost"]
+        spent = await app.post({"query": TITLES, "variables": {"first": 16}}, Authorization=f"Bearer {token}")
+        assert 1 == spent["extensions"]["cost"]["remaining"]
+        await socket.subscribe("b", query=document, variables={"id": enrolled})
+        said = await socket.next()
+        assert ("b", "error", "COST_BUDGET_EXCEEDED") == (
+            said["id"],
+            said["type"],
+            said["payload"][0]["extensions"]["code"],
+        )
 
 
 async def test_accounts_have_budgets_of_their_own(app: Served, client: GraphQLClient) -> None:

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from app.wiring import Platform
 from core.settings import OperationsMode
-from tests.contract.gateways import GRAPHQL, Served, served
+from tests.contract.gateways import GRAPHQL, TITLES, Served, served
 
 # A request with an origin goes the long way; nothing else of its answer depends on it here.
 LONG = {"Origin": "https://web.example"}
@@ -64,6 +64,34 @@ async def test_both_ways_answer_the_same(open_gateway: Served, body: bytes, head
     """Status, body and headers."""
     long = await answered(open_gateway, body, {**headers, **LONG})
     assert long == await answered(open_gateway, body, headers)
+
+
+COSTS = [
+    # What is asked for, its limit of cost, and what both ways say: in turn, until the budget of ten is used up.
+    (5, 10, [None, "COST_BUDGET_EXCEEDED"]),
+    (9, 5, ["OPERATION_TOO_EXPENSIVE", "OPERATION_TOO_EXPENSIVE"]),
+]
+
+
+@pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize("accept", ["application/json", GRAPHQL])
+@pytest.mark.parametrize(("first", "most", "codes"), COSTS)
+async def test_both_ways_cost_the_same(
+    platform_parts: Platform, first: int, most: int, codes: list[str | None], accept: str
+) -> None:
+    """What is told of costs, what is refused for them, and when to come back."""
+    body = json.dumps({"query": TITLES, "variables": {"first": first}}).encode()
+    told = []
+    for way in ({}, LONG):
+        limits: dict[str, Any] = {"budget": 10, "budget_refill": 1.0, "operation_cost": most, "show_cost": True}
+        async with served(platform_parts, OperationsMode.OPEN, **limits) as gateway:
+            told.append([await answered(gateway, body, {"Accept": accept, **way}) for _ in codes])
+    assert told[0] == told[1]
+    bodies = [json.loads(content) for _, content, _ in told[0]]
+    assert codes == [each["errors"][0]["extensions"]["code"] if "errors" in each else None for each in bodies]
+    assert all({"requested", "actual", "remaining"} <= each["extensions"]["cost"].keys() for each in bodies)
+    waits = ["retry-after" in headers for _, _, headers in told[0]]
+    assert [code == "COST_BUDGET_EXCEEDED" for code in codes] == waits
 
 
 async def sent(gateway: Served, messages: Iterable[Message], *headers: tuple[bytes, bytes]) -> list[Message]:

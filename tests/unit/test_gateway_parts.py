@@ -49,13 +49,15 @@ def test_labels_of_metrics_are_bounded_and_only_registered_operations_have_one()
 
 
 def test_metrics_tell_operations_and_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By operation, mode, executor and outcome; and by code."""
+    """By operation, mode, executor and outcome; costs by operation; refusals by code."""
     reader = InMemoryMetricReader()
     provider = MeterProvider(metric_readers=[reader])
     monkeypatch.setattr("gateway.metrics.metrics.get_meter", provider.get_meter)
     metrics = GatewayMetrics(OperationsMode.APQ)
     metrics.answered("Home", "graphql-core", errors=False)
     metrics.refused("OPERATION_NOT_TRUSTED")
+    metrics.spent("Home", 5)
+    metrics.spent("Home", 7)
     data = reader.get_metrics_data()
     assert data is not None
     found = {
@@ -64,9 +66,22 @@ def test_metrics_tell_operations_and_refusals(monkeypatch: pytest.MonkeyPatch) -
         for scope in resource.scope_metrics
         for metric in scope.metrics
     }
+    costs = [
+        (dict(point.attributes or {}), getattr(point, "value", None))
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "waymark.cost"
+        for point in metric.data.data_points
+    ]
     provider.shutdown()
+    assert [({"operation": "Home"}, 12)] == costs
     operation = {"operation": "Home", "mode": "apq", "executor": "graphql-core", "outcome": "ok"}
-    assert {"waymark.operations": [operation], "waymark.refusals": [{"code": "OPERATION_NOT_TRUSTED"}]} == found
+    assert {
+        "waymark.operations": [operation],
+        "waymark.cost": [{"operation": "Home"}],
+        "waymark.refusals": [{"code": "OPERATION_NOT_TRUSTED"}],
+    } == found
 
 
 @pytest.mark.parametrize(
