@@ -28,6 +28,8 @@ TRAINED_AFTER = 2
 TRAINING_SHARE = 0.6
 """Share of the latest decisions that the ranker is fitted on; what is older only feeds statistics."""
 STAGES = 8
+FEWEST_IN_STAGE = 1_000
+"""A small catalog has fewer stages: each costs statistics and joins, and somebody waits for them."""
 AHEAD = 2
 """How many of a learner's next courses after a moment are decisions as of that moment."""
 MOST_DECISIONS = 25_000
@@ -101,11 +103,12 @@ def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Genera
     decisions = np.flatnonzero((moments < cutoff) & (history.earlier >= TRAINED_AFTER))
     decisions = decisions[np.argsort(moments[decisions], kind="stable")]
     decisions = decisions[int(len(decisions) * (1 - TRAINING_SHARE)) :]
-    stages = []
-    for block in np.array_split(decisions, STAGES):
+    stages: list[Stage] = []
+    count = min(STAGES, max(2, _most_decisions(history) // FEWEST_IN_STAGE))
+    for block in np.array_split(decisions, count):
         if len(block):
             begins, ends = int(moments[block[0]]), int(moments[block[-1]]) + 1
-            known, most = history.known(begins), _most_decisions(history) // STAGES
+            known, most = history.known(begins), _most_decisions(history) // count
             stages.append(Stage(known, _sample(block, most, rng)))
             later = ahead(history, begins, ends, earlier=TRAINED_AFTER, count=AHEAD)
             if len(later):
