@@ -161,7 +161,7 @@ async def signed_in(parts: Platform) -> bool:
 
 async def test_demo_before_up_gets_a_sign_in_too(parts: Platform) -> None:
     """Whoever filled the platform; and a second start leaves the account as it is."""
-    await fill_demonstration(parts.database, parts.clock, learners=60)
+    await fill_demonstration(parts.database, parts.clock)
     assert any(line.startswith("Account: ") for line in await prepared(parts))
     assert await signed_in(parts)
     account = demonstration.known_account(parts.data_dir)
@@ -172,7 +172,7 @@ async def test_demo_before_up_gets_a_sign_in_too(parts: Platform) -> None:
 @pytest.mark.parametrize("steps", [0, 1, 2])
 async def test_account_that_was_interrupted_is_finished_by_the_next_start(parts: Platform, steps: int) -> None:
     """Killed in the middle of writing the password, after it was kept, and after the account was made."""
-    await fill_demonstration(parts.database, parts.clock, learners=60)
+    await fill_demonstration(parts.database, parts.clock)
     if steps == 0:
         (parts.data_dir / "demonstration.json").write_text('{"email": ')
     else:
@@ -185,7 +185,7 @@ async def test_account_that_was_interrupted_is_finished_by_the_next_start(parts:
 
 async def test_address_of_somebody_else_is_left_to_them(parts: Platform) -> None:
     """The platform starts, and shows no password that opens nothing."""
-    await fill_demonstration(parts.database, parts.clock, learners=60)
+    await fill_demonstration(parts.database, parts.clock)
     account = demonstration.SignIn(demonstration_learner().email, "another correct horse")
     await demonstration.open_account(parts, await services(parts, Recommender(None, 1.0)), account)
     assert any(line.startswith("Account: none") for line in await prepared(parts))
