@@ -112,6 +112,7 @@ def platform(
     return places
 
 
+@pytest.mark.timeout(400)
 def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> None:
     """Train, list, evaluate, be refused a promotion, and recommend: each command prints what it did."""
     runner = CliRunner()
@@ -151,6 +152,7 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     assert lists[lists["learner_id"] == "pupil-7"]["score"].is_monotonic_decreasing
 
 
+@pytest.mark.timeout(400)
 def test_learners_are_scored_as_of_a_moment(platform: FeaturePlaces) -> None:
     """A file of learners in, a file of lists out, from what was known by then; who is unknown is counted."""
     runner = CliRunner()
