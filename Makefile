@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PORT ?= 8000
-WORKERS ?= 2
+# More than there are cores: many tests wait for processes that they start.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 # A file of tests stays with one worker, so that what its tests share is made once; tests/conftest.py orders the files.

@@ -67,7 +67,7 @@ def test_make_targets_of_the_readme_run_the_main_job_and_the_tests() -> None:
     """`make run` ends in `waymark up` and `make test` in pytest; what they do is tested where it is done."""
     for command, ends in (
         ("make run", "/waymark up --port 8000"),
-        ("make test", "-m pytest -q -n 2 --dist loadfile --no-loadscope-reorder"),
+        ("make test", "-m pytest -q -n 3 --dist loadfile --no-loadscope-reorder"),
     ):
         assert command in commands()
         planned = subprocess.run(
