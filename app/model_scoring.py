@@ -19,8 +19,8 @@ from features.interactions import Integers
 from features.similarity import positions_of
 from serving.ranker import as_microseconds
 from serving.releases import ReleaseHolder
-from training.release import Report, TrainingOptions
-from training.scoring import Ranker, fitted_before, score
+from training.release import FittedModel, Report, TrainingOptions, fit_before
+from training.scoring import score
 
 COLUMNS = ("learner_id", "rank", "course_id", "score", "strategy")
 _COLUMN = "learner_id"
@@ -82,21 +82,18 @@ async def score_learners(
     asked = [(name, ids[name]) for name in wanted if name in ids]
     moment = int(as_microseconds([request.moment or now])[0])
     if request.moment is None:
-        ranker = await _live(database, models_dir, data)
+        model = await _live(database, models_dir, data)
     else:
-        step = "Looking back at decisions"
-        ranker = await asyncio.to_thread(
-            fitted_before, data.history, data.features, moment, options, lambda done, all_: report(step, done, all_)
-        )
+        model = await asyncio.to_thread(fit_before, data.history, data.features, moment, options, report)
     by_model = await asyncio.to_thread(
-        _write, data, ranker, asked, moment, request=request, names=_names(courses), report=report
+        _write, data, model, asked, moment, request=request, names=_names(courses), report=report
     )
     return Scored(len(asked), by_model, len(wanted) - len(asked))
 
 
 def _write(
     data: TrainingData,
-    ranker: Ranker,
+    model: FittedModel,
     asked: Sequence[tuple[str, int]],
     moment: int,
     *,
@@ -106,7 +103,7 @@ def _write(
 ) -> int:
     places, known = positions_of(np.array([each for _, each in asked], np.int64), data.history.learner_ids)
     positions: Integers = np.where(known, places, -1)
-    lists = score(data.history, data.features, ranker, positions, moment, count=request.count)
+    lists = score(data.history, data.features, model, positions, moment, count=request.count)
     by_model = 0
     draft = request.output.with_name(f".{request.output.name}.draft")
     try:
@@ -127,7 +124,7 @@ def _write(
     return by_model
 
 
-async def _live(database: Database, models_dir: Path, data: TrainingData) -> Ranker:
+async def _live(database: Database, models_dir: Path, data: TrainingData) -> FittedModel:
     holder = ReleaseHolder(database, models_dir)
     await holder.refresh_if_newer()
     release = holder.current
@@ -141,7 +138,7 @@ async def _live(database: Database, models_dir: Path, data: TrainingData) -> Ran
     course_ids = data.history.traits.course_ids
     positions, known = positions_of(release.course_ids, course_ids)
     similarities = release.similarities.reordered(np.where(known, positions, -1), len(course_ids))
-    return Ranker(release.booster, similarities)
+    return FittedModel(release.booster, similarities, release.manifest.training_decisions)
 
 
 def _wanted(path: Path | None, learners: Sequence[SourceRow]) -> list[str]:

@@ -74,18 +74,27 @@ def fit_similarities(interactions: Interactions, size: int) -> Similarities:
         interactions: what is known; nothing else is looked at.
         size: number of courses.
     """
-    recent = interactions.select(latest(interactions.learners, LONGEST_HISTORY))
-    item_item, companions = _cosines(recent, size)
+    recent = _recent(interactions)
     linear, sequential = fit_linear(recent, size)
     return Similarities(
-        item_item=strongest_of(item_item),
-        companions=strongest_of(companions),
+        item_item=fit_item_item(interactions, size),
+        companions=strongest_of(_cosines(recent, size, shared=True)),
         nearby=strongest_of(_nearby(recent, size)),
-        transitions=strongest_of(_transition_rates(recent, size)),
+        transitions=fit_transitions(interactions, size),
         linear=linear,
         sequential=sequential,
         latent=fit_latent(recent, size),
     )
+
+
+def fit_item_item(interactions: Interactions, size: int) -> Sparse:
+    """Fit `Similarities.item_item` alone, as `fit_similarities` does."""
+    return strongest_of(_cosines(_recent(interactions), size, shared=False))
+
+
+def fit_transitions(interactions: Interactions, size: int) -> Sparse:
+    """Fit `Similarities.transitions` alone, as `fit_similarities` does."""
+    return strongest_of(_transition_rates(_recent(interactions), size))
 
 
 def content_vectors(traits: Sequence[Sparse]) -> Sparse:
@@ -136,21 +145,22 @@ def positions_of(ids: Integers, within: Integers) -> tuple[Integers, NDArray[np.
     return np.where(known, positions, 0), known
 
 
-def _cosines(interactions: Interactions, size: int) -> tuple[Sparse, Sparse]:
-    """Return the cosine of courses' learners, and the one where each learner shares out one vote."""
+def _recent(interactions: Interactions) -> Interactions:
+    return interactions.select(latest(interactions.learners, LONGEST_HISTORY))
+
+
+def _cosines(interactions: Interactions, size: int, *, shared: bool) -> Sparse:
+    """Return the cosine of courses' learners; `shared` is whether each learner shares out one vote."""
     learner_count = int(interactions.learners.max(initial=-1)) + 1
     taken = _binary(interactions.learners, interactions.courses, (learner_count, size))
-    shares = (1 / np.sqrt(np.maximum(np.diff(taken.indptr), 1))).astype(np.float32)
     counts = np.bincount(taken.indices, minlength=size) + SHRINKAGE
-    cosines = []
-    for left in (taken, sp.diags_array(shares) @ taken):
-        together = (left.T @ taken).tocoo()
-        apart = together.row != together.col
-        rows, columns = together.row[apart], together.col[apart]
-        cosines.append(
-            _sparse(rows, columns, together.data[apart] / np.sqrt(counts[rows] * counts[columns]), (size, size))
-        )
-    return cosines[0], cosines[1]
+    shares = (1 / np.sqrt(np.maximum(np.diff(taken.indptr), 1))).astype(np.float32)
+    left = sp.diags_array(shares) @ taken if shared else taken
+    together = (left.T @ taken).tocoo()
+    apart = together.row != together.col
+    rows, columns = together.row[apart], together.col[apart]
+    values = together.data[apart] / np.sqrt(counts[rows] * counts[columns])
+    return _sparse(rows, columns, values, (size, size))
 
 
 def _nearby(interactions: Interactions, size: int) -> Sparse:

@@ -175,9 +175,7 @@ class RankingEngine:
             BusyError: too many others ask.
             UnavailableError: a part is missing.
         """
-        model = self._model
-        if model is None:
-            raise UnavailableError("No model is loaded.")
+        model = self._loaded()
         if self._asking >= MOST_ASKING:
             raise BusyError("Too many ask for a ranking at once.")
         self._asking += 1
@@ -204,6 +202,11 @@ class RankingEngine:
         )
         return Answer(model.version, courses)
 
+    def _loaded(self) -> RankingModel:
+        if self._model is None:
+            raise UnavailableError("No model is loaded.")
+        return self._model
+
     def explain(
         self,
         request: RecommendationRequest,
@@ -216,9 +219,7 @@ class RankingEngine:
         Raises:
             UnavailableError: no model is loaded, or no course of the history is known.
         """
-        model = self._model
-        if model is None:
-            raise UnavailableError("No model is loaded.")
+        model = self._loaded()
         return explain(model, self._question(model, request, history, preferences, {}), course_ids)
 
     def retrieved_by(
@@ -229,9 +230,7 @@ class RankingEngine:
         course_id: int,
     ) -> tuple[str, ...]:
         """Return which retrievers bring a course for a learner; errors as for `explain`."""
-        model = self._model
-        if model is None:
-            raise UnavailableError("No model is loaded.")
+        model = self._loaded()
         return retrieved_by(model, self._question(model, request, history, preferences, {}), course_id)
 
     async def vectors(

@@ -18,8 +18,9 @@ from database.tables.learners import learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
 from database.tables.recommendations import recommendation_dismissals, recommendation_rules
 from serving.breaker import Patience
-from serving.rankings import RankedCourse, Reason, ReasonKind, RecommendationRequest, Vectors
+from serving.rankings import RankedCourse, RecommendationRequest
 from tests.small_platform import MADE, add_topics
+from tests.telling_models import TellingModel
 
 COURSES = 60
 LANGUAGES = ("en", "pt-br", "es")
@@ -98,7 +99,7 @@ class Answer:
     courses: tuple[RankedCourse, ...]
 
 
-class ShuffledModel:
+class ShuffledModel(TellingModel):
     """Ranks every course there is in a random order, whatever may be shown: rules are not its business.
 
     Args:
@@ -107,7 +108,7 @@ class ShuffledModel:
     """
 
     def __init__(self, count: int = COURSES, seed: int = 1) -> None:
-        self.version: str = f"v{seed}"
+        self.version = f"v{seed}"
         self.cause: str | None = None
         self.asked = 0
         self._count = count
@@ -139,32 +140,6 @@ class ShuffledModel:
         random.Random(f"{self._seed} {request.learner_id}").shuffle(keys)  # noqa: S311 - repeatable, for a test.
         scored = (RankedCourse(key, float(-place), ()) for place, key in enumerate(keys))
         return Answer(self.version, tuple(scored)[: request.limit])
-
-    def explain(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> list[tuple[Reason, ...]]:
-        """Return the newest course of the history as the reason of every course."""
-        assert request.learner_id is not None
-        assert preferences is None or preferences.level
-        return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
-
-    async def vectors(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> Vectors:
-        """Return the course, and what is not known of it, as its features."""
-        assert request.learner_id is not None
-        assert history
-        assert preferences is None or preferences.level
-        rows = {key: (float(key), float("nan")) for key in course_ids}
-        return Vectors(self.version or "", ("course", "unknown"), rows)
 
     def retrieved_by(
         self,

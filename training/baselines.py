@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from features.interactions import Integers, Interactions, Sparse, strongest_of
 from features.linear import LARGEST, ease
 from features.pair import Histories
-from features.similarity import Similarities
+from features.similarity import fit_item_item, fit_transitions
 from training.factors import fold_in, item_factors
 from training.history import LearningHistory
 from training.metrics import gains, ranks_among
@@ -42,13 +43,11 @@ class Knowledge:
     Attributes:
         history: of which popularity before a moment is asked.
         known: the enrollments that statistics are fitted on.
-        similarities: fitted on them.
         models: what several baselines share, by name and setting.
     """
 
     history: LearningHistory
     known: Interactions
-    similarities: Similarities
     models: dict[tuple[str, float], Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +55,17 @@ class Knowledge:
         """Number of courses."""
         return len(self.history.traits)
 
-    @property
+    @cached_property
+    def item_item(self) -> Sparse:
+        """float32[n, n], as of `Similarities`."""
+        return fit_item_item(self.known, self.size)
+
+    @cached_property
+    def transitions(self) -> Sparse:
+        """float32[n, n], as of `Similarities`."""
+        return fit_transitions(self.known, self.size)
+
+    @cached_property
     def taken(self) -> Sparse:
         """Binary float32[learners, n]."""
         entries = (np.ones(len(self.known), np.float32), (self.known.learners, self.known.courses))
@@ -84,7 +93,7 @@ def recent_popularity(knowledge: Knowledge, setting: Setting) -> Scorer:
 
 def item_knn(knowledge: Knowledge, setting: Setting) -> Scorer:
     """Score by the sum of cosines with the whole history (Sarwar et al., 2001), of the `neighbors` nearest courses."""
-    nearest = strongest_of(knowledge.similarities.item_item, int(setting["neighbors"]))
+    nearest = strongest_of(knowledge.item_item, int(setting["neighbors"]))
     return lambda histories: (_weighted(histories, 1.0, knowledge.size) @ nearest).toarray()
 
 
@@ -109,7 +118,7 @@ def ease_scorer(knowledge: Knowledge, setting: Setting) -> Scorer:
 
 def transitions(knowledge: Knowledge, setting: Setting) -> Scorer:
     """Score by what was taken soon after the latest courses (a Markov chain with skips)."""
-    rates = knowledge.similarities.transitions
+    rates = knowledge.transitions
     return lambda histories: (_weighted(histories, setting["decay"], knowledge.size) @ rates).toarray()
 
 

@@ -110,8 +110,8 @@ def evaluate(
     """
     rng = np.random.default_rng(seed)
     test = divided.test
-    similarities = _fitted(history, test)
-    knowledge = Knowledge(history, history.interactions.select(test.known), similarities)
+    knowledge = Knowledge(history, history.interactions.select(test.known))
+    similarities = fit_similarities(knowledge.known, knowledge.size)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     ranks["model"], lists = _model_ranks(history, test, similarities, booster, features, step=step, name=name)
@@ -144,10 +144,6 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _fitted(history: LearningHistory, stage: Stage) -> Similarities:
-    return fit_similarities(history.interactions.select(stage.known), len(history.traits))
-
-
 def _baseline_ranks(
     history: LearningHistory,
     divided: Split,
@@ -159,7 +155,7 @@ def _baseline_ranks(
 ) -> tuple[dict[str, Integers], dict[str, Setting]]:
     names = tuple(CLASSICS) if thorough else QUICK
     validation = divided.validation
-    earlier = Knowledge(history, history.interactions.select(validation.known), _fitted(history, validation))
+    earlier = Knowledge(history, history.interactions.select(validation.known))
     best = tuned(names, earlier, validation, step("Tuning the baselines", len(names)))
     weights = blend(best, earlier, validation, rng) if thorough else None
     # What was fitted for tuning is large, and no longer needed.

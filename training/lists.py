@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.interactions import Integers
+from features.interactions import Integers, Sparse
 from features.pair import Histories
 from training.history import LearningHistory
 from training.metrics import CUTOFF
@@ -97,8 +97,8 @@ def _calibration(history: LearningHistory, histories: Histories, lists: Integers
     return float(np.mean(found)) if found else 0.0
 
 
-def _distribution(topics: object, courses: Integers) -> NDArray[np.float64] | None:
-    sums = np.asarray(topics[courses].sum(axis=0), np.float64).ravel()  # type: ignore[index]
+def _distribution(topics: Sparse, courses: Integers) -> NDArray[np.float64] | None:
+    sums = np.asarray(topics[courses].sum(axis=0), np.float64).ravel()
     return sums / sums.sum() if sums.sum() else None
 
 

@@ -39,6 +39,21 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
+class FittedModel:
+    """A ranker with its retrievers.
+
+    Attributes:
+        booster: reads the vectors of the features' layout.
+        similarities: in the order of the history's courses.
+        decisions: how many decisions the ranker was fitted on.
+    """
+
+    booster: xgboost.Booster
+    similarities: Similarities
+    decisions: int
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """What a release is written from.
 
@@ -64,12 +79,24 @@ def train(
         InputError: there is too little history.
     """
     evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
-    rng = np.random.default_rng(options.seed)
     end = int(history.interactions.moments.max()) + 1
-    stages = training_stages(history, end, rng)
+    fitted = fit_before(history, features, end, options, report)
+    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions)
+
+
+def fit_before(
+    history: LearningHistory, features: PointInTimeFeatures, moment: int, options: TrainingOptions, report: Report
+) -> FittedModel:
+    """Fit a model that has seen nothing of a moment (microseconds) and later.
+
+    Raises:
+        InputError: too little lies before it.
+    """
+    rng = np.random.default_rng(options.seed)
+    stages = training_stages(history, moment, rng)
     booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
-    similarities = fit_similarities(history.interactions.select(history.known(end)), len(history.traits))
-    return TrainedModel(booster, similarities, evaluation, dataset.decisions)
+    known = history.interactions.select(history.known(moment))
+    return FittedModel(booster, fit_similarities(known, len(history.traits)), dataset.decisions)
 
 
 def judge(

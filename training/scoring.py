@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from features.interactions import Integers
 from features.pair import pair_features
-from features.similarity import Similarities, fit_similarities
-from training.dataset import PointInTimeFeatures, candidates, training_set
-from training.fit import fit_ranker
+from training.dataset import PointInTimeFeatures, candidates
 from training.history import LearningHistory
-from training.release import TrainingOptions
-from training.split import training_stages
+from training.release import FittedModel
 
 _BATCH = 256
-
-
-@dataclass(frozen=True)
-class Ranker:
-    """What scores: a booster, and the retrievers over the courses of a history.
-
-    Attributes:
-        booster: reads the vectors of the features' layout.
-        similarities: in the order of the history's courses.
-    """
-
-    booster: xgboost.Booster
-    similarities: Similarities
 
 
 @dataclass(frozen=True)
@@ -51,37 +34,10 @@ class ScoredList:
     strategy: str
 
 
-def fitted_before(
-    history: LearningHistory,
-    features: PointInTimeFeatures,
-    moment: int,
-    options: TrainingOptions,
-    advance: Callable[[int, int], None] = lambda _done, _total: None,
-) -> Ranker:
-    """Return a ranker that has seen nothing of a moment (microseconds) and later.
-
-    Raises:
-        InputError: too little lies before it.
-    """
-    rng = np.random.default_rng(options.seed)
-    stages = training_stages(history, moment, rng)
-    total, done = sum(len(stage.decisions) for stage in stages), 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        advance(done, total)
-
-    dataset = training_set(history, stages, features, rng, count)
-    booster = fit_ranker(dataset, features.layout, rounds=options.rounds, seed=options.seed, threads=options.threads)
-    known = history.interactions.select(history.known(moment))
-    return Ranker(booster, fit_similarities(known, len(history.traits)))
-
-
 def score(
     history: LearningHistory,
     features: PointInTimeFeatures,
-    ranker: Ranker,
+    model: FittedModel,
     learners: Integers,
     moment: int,
     *,
@@ -92,7 +48,7 @@ def score(
     Args:
         history: of which only what lies strictly before the moment is read.
         features: stored features as of the moment.
-        ranker: what scores.
+        model: what scores.
         learners: int64[d], positions in the history; -1 for one who is not in it.
         moment: microseconds since 1970.
         count: length of a list.
@@ -102,7 +58,7 @@ def score(
         asked = learners[start : start + _BATCH]
         histories = history.before(np.maximum(asked, 0), np.full(len(asked), moment, np.int64))
         known = (histories.lengths > 0) & (asked >= 0)
-        ranked = _ranked(history, features, ranker, asked[known], moment, count=count)
+        ranked = _ranked(history, features, model, asked[known], histories.now[known], count=count)
         for learner, is_known in zip(asked.tolist(), known.tolist(), strict=True):
             yield next(ranked) if is_known else _popular(history, popular, learner, count)
 
@@ -110,23 +66,22 @@ def score(
 def _ranked(
     history: LearningHistory,
     features: PointInTimeFeatures,
-    ranker: Ranker,
+    model: FittedModel,
     learners: Integers,
-    moment: int,
+    moments: Integers,
     *,
     count: int,
 ) -> Iterator[ScoredList]:
     if not len(learners):
         return
-    moments = np.full(len(learners), moment, np.int64)
     histories = history.before(learners, moments)
-    relations, rows, columns = candidates(history, histories, ranker.similarities)
+    relations, rows, columns = candidates(history, histories, model.similarities)
     pair = pair_features(relations, histories, history.traits, rows, columns)
     stored = features.read_learners(history.learner_ids[learners], moments)
     places, spots = np.unique(columns, return_inverse=True)
-    courses = features.read_courses(history.traits.course_ids[places], np.full(len(places), moment, np.int64))
+    courses = features.read_courses(history.traits.course_ids[places], moments[:1].repeat(len(places)))
     vectors = features.layout.assemble(moments[rows], stored[rows], courses[spots], pair)
-    predicted = ranker.booster.inplace_predict(vectors).astype(np.float64)
+    predicted = model.booster.inplace_predict(vectors).astype(np.float64)
     order = np.lexsort((columns, -predicted, rows))
     bounds = np.searchsorted(rows, np.arange(len(learners) + 1))
     for place, learner in enumerate(learners.tolist()):

@@ -184,8 +184,9 @@ def test_scoring_says_what_it_lacks(platform: FeaturePlaces) -> None:
         ([*early, "--learners", str(absent)], "cannot be read"),
         ([*early, "--learners", str(other)], "no column learner_id"),
         ([*early, "--all"], "decisions"),
+        (["--all", "--output", str(absent / "scored.csv")], "does not exist"),
     ):
-        failed = runner.invoke(model.app, ["score", *arguments, "--output", str(output)])
+        failed = runner.invoke(model.app, ["score", "--output", str(output), *arguments])
         assert isinstance(failed.exception, InputError), arguments
         assert said in str(failed.exception)
     assert not output.exists()

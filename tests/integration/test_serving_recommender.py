@@ -15,7 +15,6 @@ from core.errors import UnavailableError
 from database.queries.history import HistoryRow, PreferencesRow
 from database.session import Database
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
-from serving.rankings import Vectors
 from serving.recommender import (
     RankedCourse,
     RankedList,
@@ -26,6 +25,7 @@ from serving.recommender import (
     Strategy,
 )
 from tests.small_platform import add_course, add_learner, add_preferences, add_topics
+from tests.telling_models import TellingModel
 
 POPULAR = (Reason(ReasonKind.POPULAR),)
 
@@ -38,7 +38,7 @@ class Answer:
     courses: tuple[RankedCourse, ...]
 
 
-class FakeModel:
+class FakeModel(TellingModel):
     """A model that answers, fails or hangs, as a test says."""
 
     def __init__(self, failure: BaseException | None = None, seconds: float = 0.0, unready: str | None = None) -> None:
@@ -51,37 +51,6 @@ class FakeModel:
         """Return what the test said."""
         assert now.tzinfo is not None
         return self.cause
-
-    @property
-    def version(self) -> str | None:
-        """Return the version of its answers."""
-        return "v1"
-
-    def explain(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> list[tuple[Reason, ...]]:
-        """Return the newest course of the history as the reason of every course."""
-        assert request.learner_id is not None
-        assert preferences is None or preferences.level
-        return [(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=history[0].course_id),) for _ in course_ids]
-
-    async def vectors(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> Vectors:
-        """Return the course, and what is not known of it, as its features."""
-        assert request.learner_id is not None
-        assert history
-        assert preferences is None or preferences.level
-        rows = {key: (float(key), float("nan")) for key in course_ids}
-        return Vectors(self.version or "", ("course", "unknown"), rows)
 
     def retrieved_by(
         self,

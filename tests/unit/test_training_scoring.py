@@ -12,8 +12,8 @@ from core.errors import InputError
 from features.pair import DAY
 from tests.simulated_history import CountedFeatures, simulated_events, simulated_history, simulated_traits
 from training.history import LearningHistory, learning_history
-from training.release import TrainingOptions
-from training.scoring import ScoredList, fitted_before, score
+from training.release import TrainingOptions, fit_before
+from training.scoring import ScoredList, score
 from training.split import split_moment
 
 HISTORY = simulated_history()
@@ -21,11 +21,15 @@ MOMENT = split_moment(HISTORY)
 OPTIONS = TrainingOptions(seed=3, threads=1, rounds=20)
 
 
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
 def lists(history: LearningHistory, learners: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[ScoredList]:
     """Return the lists of learners, from what lay before T."""
     features = CountedFeatures(history)
-    ranker = fitted_before(history, features, MOMENT, OPTIONS)
-    return list(score(history, features, ranker, learners, MOMENT, count=5))
+    model = fit_before(history, features, MOMENT, OPTIONS, silent)
+    return list(score(history, features, model, learners, MOMENT, count=5))
 
 
 @cache
@@ -68,4 +72,4 @@ def test_the_future_changes_no_list() -> None:
 def test_too_little_before_a_moment_is_refused() -> None:
     """Before the platform began there is nothing to learn from."""
     with pytest.raises(InputError, match="decisions"):
-        fitted_before(HISTORY, CountedFeatures(HISTORY), int(HISTORY.interactions.moments.min()) + DAY, OPTIONS)
+        fit_before(HISTORY, CountedFeatures(HISTORY), int(HISTORY.interactions.moments.min()) + DAY, OPTIONS, silent)
