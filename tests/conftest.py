@@ -48,7 +48,7 @@ def clock() -> ManualClock:
 async def database_url(postgres_url: str) -> AsyncIterator[str]:
     """The URL of an empty, migrated database of this test's own."""
     name = f"test_{uuid4().hex}"
-    await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
     yield database_named(postgres_url, name)
     await administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
