@@ -17,6 +17,9 @@ from database.migrate import migrate
 from database.queries.platform import STATE, PlatformRow
 from serving.recommender import Recommender
 
+DEMONSTRATION_ROUNDS = 100
+"""Trees of the demonstration's ranker: most of the quality of 300, for somebody who waits for a first look."""
+
 Say = Callable[[str], None]
 Progress = Callable[[], AbstractContextManager[Report]]
 
@@ -88,7 +91,8 @@ async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
 
 
 async def _train(parts: Platform, say: Say, progress: Progress) -> None:
-    if (await _state(parts)).live_releases:
+    state = await _state(parts)
+    if state.live_releases:
         say("Model: a release is live.")
         return
     from app.model_training import train_model, training_data  # noqa: PLC0415 - as above, and XGBoost.
@@ -96,11 +100,12 @@ async def _train(parts: Platform, say: Say, progress: Progress) -> None:
     from training.release import TrainingOptions  # noqa: PLC0415 - as above.
 
     say("Model: training ...")
+    options = TrainingOptions(rounds=DEMONSTRATION_ROUNDS) if state.simulated else TrainingOptions()
     try:
         async with training_data(parts, RANKING) as data:
             with progress() as report:
                 outcome = await train_model(
-                    parts.database, parts.models_dir, data, clock=parts.clock, options=TrainingOptions(), report=report
+                    parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
                 )
     except InputError as error:
         say(f"Model: none yet. {error}")
