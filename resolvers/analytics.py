@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,12 +17,9 @@ from database.queries.assessments import QuestionRow
 from database.queries.courses import CourseRow
 from database.queries.lessons import LessonRow
 from resolvers.context import Context
-from warehouse.analytics import CourseReport, DayCounts, ItemStatistics, LessonCounts, PlatformReport
+from warehouse.analytics import PATIENCE, CourseReport, DayCounts, ItemStatistics, LessonCounts, PlatformReport
 
 ReportT = TypeVar("ReportT")
-
-PATIENCE = 10.0
-"""Seconds that a report may take."""
 
 
 class Granularity(StrEnum):
@@ -68,15 +65,16 @@ class TopCourse:
 
 
 async def analytics(context: Context, courses: Sequence[CourseRow]) -> list[CourseReport | None]:
-    """Return the report of each course; None without a warehouse.
+    """Return the report of each course; None without a warehouse, or when it cannot be read.
 
     Raises:
-        UnavailableError: the warehouse takes too long.
+        UnavailableError: the reports together take too long.
     """
     analyst = context.services.analyst
     if analyst is None:
         return [None] * len(courses)
-    reports = {key: await _in_time(partial(analyst.course, key)) for key in {row.id for row in courses}}
+    keys = {row.id for row in courses}
+    reports = await _in_time(lambda: {key: analyst.course(key) for key in keys})
     return [reports[row.id] for row in courses]
 
 
@@ -96,14 +94,14 @@ async def enrollments_over_time(
 
 async def lesson_drop_off(context: Context, reports: Sequence[CourseReport]) -> list[list[LessonDropOff]]:
     """Return the lessons of each report, the most begun first."""
-    lineages = [UUID(counts.lineage) for report in reports for counts in report.lessons]
+    lineages = _lineages(counts.lineage for report in reports for counts in report.lessons)
     found = {str(row.lineage): row for row in await context.reader.fetch(queries.LESSONS, lineages=lineages)}
     return [[LessonDropOff(found.get(one.lineage), one) for one in report.lessons] for report in reports]
 
 
 async def questions(context: Context, reports: Sequence[CourseReport]) -> list[list[QuestionStatistics]]:
     """Return the questions of each report, the hardest first."""
-    lineages = [UUID(one.lineage) for report in reports for one in report.questions]
+    lineages = _lineages(one.lineage for report in reports for one in report.questions)
     found = {str(row.lineage): row for row in await context.reader.fetch(queries.QUESTIONS, lineages=lineages)}
     return [[QuestionStatistics(found.get(one.lineage), one) for one in report.questions] for report in reports]
 
@@ -113,6 +111,15 @@ async def top_courses(context: Context, reports: Sequence[PlatformReport]) -> li
     keys = sorted({key for report in reports for key, _ in report.top_courses})
     found = {row.id: row for row in await context.reader.fetch(course_queries.BY_IDS, ids=keys)}
     return [[TopCourse(found.get(key), count) for key, count in report.top_courses] for report in reports]
+
+
+def _lineages(names: Iterable[str]) -> list[UUID]:
+    """Return the names that are lineages; what an event calls otherwise is found nowhere, like what is gone."""
+    found = []
+    for name in names:
+        with suppress(ValueError):
+            found.append(UUID(name))
+    return found
 
 
 def _periods(days: Sequence[DayCounts], granularity: Granularity) -> list[EnrollmentPeriod]:

@@ -1,12 +1,15 @@
 """Questions asked of the lake: how learners go through a course, and how the platform grows.
 
 Counts are of learners and never name one. DuckDB is asked in plain SQL, on a connection of its own for each question;
-answers are remembered for as long as the lake's content is the same.
+answers are remembered for as long as the lake's content is the same. An event whose payload cannot be understood counts
+where its payload is not needed, and nowhere else: one bad event never costs a report.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,15 +17,20 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from core.errors import InputError
+from core.errors import InputError, UnavailableError
 from warehouse.manifest import Manifest, read_manifest
+
+_LOG = logging.getLogger(__name__)
 
 ReportT = TypeVar("ReportT")
 
+PATIENCE = 10.0
+"""Seconds that a report may take."""
 FEWEST_ATTEMPTS = 10
 """Below this many first attempts, a discrimination would be chance."""
 _REMEMBERED = 256
 _MEMORY = "512MB"
+_LATE = "The warehouse takes too long."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +119,25 @@ class Analyst:
 
     Args:
         folder: of the lake; it need not be there yet.
+        patience: seconds that a report may take, after which DuckDB is interrupted.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = PATIENCE) -> None:
         self._folder = folder
+        self._patience = patience
         self._known: OrderedDict[tuple[str, int | None], Any] = OrderedDict()
         self._turn = threading.Lock()
 
     def course(self, course_id: int) -> CourseReport | None:
-        """Return the report of a course; None before the first export, and when the lake cannot be read."""
+        """Return the report of a course; None before the first export, and when the lake cannot be read.
+
+        Raises:
+            UnavailableError: it takes too long.
+        """
         return self._answer(course_id, lambda manifest: self._course(manifest, course_id))
 
     def platform(self) -> PlatformReport | None:
-        """Return the report of the platform; None as for `course`."""
+        """Return the report of the platform; None and errors as for `course`."""
         return self._answer(None, self._platform)
 
     def _answer(self, key: int | None, ask: Callable[[Manifest], ReportT]) -> ReportT | None:
@@ -139,14 +153,29 @@ class Analyst:
         with self._turn:
             place = (manifest.fingerprint, key)
             if place not in self._known:
-                self._known[place] = ask(manifest)
+                report = self._asked(ask, manifest)
+                if report is None:
+                    return None
+                self._known[place] = report
                 if len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
             found: ReportT = self._known[place]
             return found
 
+    def _asked(self, ask: Callable[[Manifest], ReportT], manifest: Manifest) -> ReportT | None:
+        # DuckDB is not wanted in a process that nobody asks for analytics.
+        import duckdb  # noqa: PLC0415 - as the comment says.
+
+        try:
+            return ask(manifest)
+        except duckdb.InterruptException as error:
+            raise UnavailableError(_LATE) from error
+        except duckdb.Error as error:
+            _LOG.error("The lake cannot be read, and its reports are absent: %s", error)
+            return None
+
     def _course(self, manifest: Manifest, course_id: int) -> CourseReport:
-        with _Events(self._folder, manifest, f"course_id = {course_id:d}") as events:
+        with _Events(self._folder, manifest, f"course_id = {course_id:d}", self._patience) as events:
             return CourseReport(
                 course_id=course_id,
                 as_of=manifest.exported_at,
@@ -157,7 +186,7 @@ class Analyst:
             )
 
     def _platform(self, manifest: Manifest) -> PlatformReport:
-        with _Events(self._folder, manifest, "true") as events:
+        with _Events(self._folder, manifest, "true", self._patience) as events:
             learners, active = events.ask(_LEARNERS, manifest.exported_at)[0]
             top = events.ask(_TOP, manifest.exported_at)
             return PlatformReport(
@@ -170,29 +199,49 @@ class Analyst:
 
 
 class _Events:
-    """The events of a lake that a condition keeps, as the view `events` of a DuckDB of its own."""
+    """The events of a lake that a condition keeps, as the table `events` of a DuckDB of its own, for some seconds."""
 
-    def __init__(self, folder: Path, manifest: Manifest, condition: str) -> None:
-        # DuckDB is not wanted in a process that nobody asks for analytics.
-        import duckdb  # noqa: PLC0415 - as the comment says.
+    def __init__(self, folder: Path, manifest: Manifest, condition: str, patience: float) -> None:
+        import duckdb  # noqa: PLC0415 - as in `Analyst`.
 
         self._connection = duckdb.connect(config={"autoinstall_known_extensions": False, "memory_limit": _MEMORY})
-        paths = [str(folder / file.path) for file in manifest.events]
-        relation = self._connection.read_parquet(paths, hive_partitioning=False)
-        relation.filter(condition).create("events")
+        self._paths = [str(folder / file.path) for file in manifest.events]
+        self._condition = condition
+        self._ends = time.monotonic() + patience
+        self._deadline = threading.Timer(patience, self._connection.interrupt)
+        self._deadline.daemon = True
 
     def __enter__(self) -> Self:
+        self._deadline.start()
+        try:
+            relation = self._connection.read_parquet(self._paths, hive_partitioning=False)
+            relation.filter(self._condition).project(_UNDERSTOOD).create("events")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._deadline.cancel()
+        self._deadline.join()
         self._connection.close()
 
     def ask(self, question: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of an answer."""
+        """Return the rows of an answer.
+
+        Raises:
+            UnavailableError: the seconds are over.
+        """
+        # An interruption only reaches a question that is being answered.
+        if time.monotonic() >= self._ends:
+            raise UnavailableError(_LATE)
         rows: list[tuple[Any, ...]] = self._connection.execute(question, list(parameters)).fetchall()
         return rows
 
 
+_UNDERSTOOD = (
+    "event_id, kind, learner_id, occurred_at, course_id, CASE WHEN json_valid(payload) THEN payload END AS payload"
+)
 _DAYS = """
 SELECT CAST(occurred_at AT TIME ZONE 'UTC' AS DATE) AS day, count(*) FILTER (kind = 'enrolled'),
     count(*) FILTER (kind = 'unenrolled'), count(*) FILTER (kind = 'course_completed')
@@ -201,7 +250,7 @@ FROM events WHERE kind IN ('enrolled', 'unenrolled', 'course_completed') GROUP B
 _FUNNEL = """
 WITH lessons AS (
     SELECT learner_id, json_extract_string(payload, '$.lesson') AS lesson, kind
-    FROM events WHERE kind IN ('lesson_started', 'lesson_completed')
+    FROM events WHERE kind IN ('lesson_started', 'lesson_completed') AND payload ->> '$.lesson' IS NOT NULL
 ), whole AS (SELECT count(DISTINCT lesson) AS number FROM lessons), done AS (
     SELECT learner_id, count(DISTINCT lesson) AS number FROM lessons WHERE kind = 'lesson_completed' GROUP BY learner_id
 )
@@ -213,19 +262,21 @@ SELECT (SELECT count(DISTINCT learner_id) FROM events WHERE kind = 'enrolled'),
 _LESSONS = """
 SELECT json_extract_string(payload, '$.lesson') AS lesson, count(DISTINCT learner_id),
     count(DISTINCT learner_id) FILTER (kind = 'lesson_completed')
-FROM events WHERE kind IN ('lesson_started', 'lesson_completed') GROUP BY lesson ORDER BY 2 DESC, 3 DESC, lesson
+FROM events WHERE kind IN ('lesson_started', 'lesson_completed') AND payload ->> '$.lesson' IS NOT NULL
+GROUP BY lesson ORDER BY 2 DESC, 3 DESC, lesson
 """
 # The latest event of an attempt is its grade as it is now.
 _QUESTIONS = """
 WITH attempts AS (
     SELECT json_extract(payload, '$.attempt_id') AS attempt, arg_max(payload, event_id) AS payload
     FROM events
-    WHERE kind = 'attempt_graded' AND CAST(json_extract(payload, '$.number') AS INTEGER) = 1
+    WHERE kind = 'attempt_graded' AND TRY_CAST(json_extract(payload, '$.number') AS INTEGER) = 1
     GROUP BY attempt
 ), shares AS (
     SELECT attempt, from_json(json_extract(payload, '$.questions'), '"MAP(VARCHAR, DOUBLE)"') AS listed FROM attempts
 ), answers AS (
-    SELECT attempt, unnest(map_entries(listed)) AS one FROM shares
+    SELECT attempt, one FROM (SELECT attempt, unnest(map_entries(listed)) AS one FROM shares)
+    WHERE one.value BETWEEN 0 AND 1
 ), items AS (
     SELECT one.key AS question, one.value AS share, count(*) OVER mine AS asked,
         (sum(one.value) OVER mine - one.value) / nullif(count(*) OVER mine - 1, 0) AS rest

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from warehouse.analytics import Analyst, DayCounts, Funnel, LessonCounts
+from core.errors import UnavailableError
+from warehouse.analytics import Analyst, DayCounts, Funnel, LessonCounts, _Events
 from warehouse.lake import EVENTS
 from warehouse.manifest import LakeFile, Manifest
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
-Told = tuple[str, int, int, int, dict[str, Any]]
+Told = tuple[str, int, int, int, dict[str, Any] | str]
 
 
 def lake(folder: Path, events: Sequence[Told]) -> Analyst:
@@ -32,7 +34,7 @@ def lake(folder: Path, events: Sequence[Told]) -> Analyst:
             "occurred_at": NOON + timedelta(days=days),
             "recorded_at": NOON,
             "recommendation_id": None,
-            "payload": json.dumps(payload),
+            "payload": payload if isinstance(payload, str) else json.dumps(payload),
         }
         for number, (kind, learner, course, days, payload) in enumerate(events, start=1)
     ]
@@ -131,3 +133,67 @@ def test_without_a_lake_there_is_no_report(tmp_path: Path) -> None:
     first = analyst.course(1)
     (tmp_path / "events.parquet").unlink()
     assert first is analyst.course(1)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "{",
+        "nothing",
+        "null",
+        "[]",
+        '"text"',
+        '{"lesson": null, "attempt_id": 9, "number": "first", "questions": {"q0": 1}}',
+        '{"attempt_id": 9, "number": 1, "questions": [1, 2]}',
+        '{"attempt_id": 9, "number": 1, "questions": {"q0": "all", "q1": null}}',
+        '{"attempt_id": 9, "number": 1, "questions": {"q0": 1e999, "q1": -1}}',
+        '{"attempt_id": 9, "number": 1e300, "questions": {"q0": 1}}',
+        "[" * 3_000,
+    ],
+)
+def test_event_that_cannot_be_understood_costs_no_report(tmp_path: Path, payload: str) -> None:
+    """It is left out where its payload is needed; who took the course is counted all the same."""
+    good: list[Told] = [("enrolled", 1, 1, 0, {}), lesson("started", 1, "a"), graded(1, 1, (0.5, 1.0))]
+    kinds = ("lesson_started", "lesson_completed", "attempt_graded")
+    damaged: list[Told] = [(kind, 2, 1, 1, payload) for kind in kinds]
+    report = lake(tmp_path, [*good, *damaged, ("enrolled", 2, 1, 1, payload)]).course(1)
+    assert report is not None
+    assert Funnel(enrolled=2, started=1, halfway=0, completed=0) == report.funnel
+    assert [LessonCounts("a", 1, 0)] == list(report.lessons)
+    assert [("q0", 1, 0.5), ("q1", 1, 1.0)] == [(one.lineage, one.attempts, one.difficulty) for one in report.questions]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then something else", None])
+def test_lake_with_a_damaged_or_missing_file_has_no_report(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Absent is null, the log says why, and the next look finds a file that was put back."""
+    analyst = lake(tmp_path, GONE_THROUGH)
+    whole = (tmp_path / "events.parquet").read_bytes()
+    if content is None:
+        (tmp_path / "events.parquet").unlink()
+    else:
+        (tmp_path / "events.parquet").write_bytes(content)
+    assert (None, None) == (analyst.course(1), analyst.platform())
+    assert "cannot be read" in caplog.text
+    (tmp_path / "events.parquet").write_bytes(whole)
+    assert analyst.course(1) is not None
+
+
+def test_report_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    """The next one need not wait for it, and is answered."""
+    analyst = lake(tmp_path, GONE_THROUGH)
+    impatient = Analyst(tmp_path, patience=0.0)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="too long"):
+            impatient.course(1)
+    assert analyst.course(1) is not None
+
+
+def test_question_that_takes_too_long_is_interrupted(tmp_path: Path) -> None:
+    """DuckDB does not go on with what nobody waits for."""
+    lake(tmp_path, GONE_THROUGH)
+    manifest = Manifest.model_validate_json((tmp_path / "manifest.json").read_bytes())
+    with _Events(tmp_path, manifest, "true", 0.5) as events, pytest.raises(duckdb.InterruptException):
+        events.ask("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3")
