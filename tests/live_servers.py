@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
@@ -25,6 +25,7 @@ from tests.small_catalog import write_catalog
 from tests.small_content import write_content
 
 Wrap = Callable[[Database], Database]
+Fill = Callable[[Platform], Awaitable[None]]
 
 
 def open_settings(data_dir: Path) -> Settings:
@@ -84,19 +85,31 @@ def live_server(
         listener.close()
 
 
+async def with_content(parts: Platform) -> None:
+    """Fill a platform that has the small catalog with the content of its courses."""
+    await write_content(parts.database, NOW)
+
+
 @contextmanager
-def live_catalog(postgres_url: str, data_dir: Path) -> Iterator[str]:
-    """Serve the small catalog with its content, in a database of its own, at noon on 2026-03-01; yield the URL."""
+def live_catalog(postgres_url: str, data_dir: Path, fill: Fill = with_content) -> Iterator[str]:
+    """Serve the small catalog, in a database of its own, at noon on 2026-03-01; yield the URL.
+
+    Args:
+        postgres_url: of the server that gets the database.
+        data_dir: folder with the keys of the platform.
+        fill: writes what there is besides courses.
+    """
     name = f"test_{uuid4().hex}"
     url = database_named(postgres_url, name)
+    settings, clock = open_settings(data_dir), ManualClock(NOW)
 
     async def prepare() -> None:
-        await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
         async with open_database(url) as database:
             await write_catalog(database, NOW)
-            await write_content(database, NOW)
+            await fill(Platform(settings, clock, data_dir, url, database, None))
 
     asyncio.run(prepare())
-    with live_server(open_settings(data_dir), url, ManualClock(NOW)) as served:
+    with live_server(settings, url, clock) as served:
         yield served
     asyncio.run(administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
