@@ -14,6 +14,8 @@ import orjson
 import pytest
 import pytest_asyncio
 import redis.asyncio
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from typing_extensions import override
 
 from app.asgi import build_app
@@ -305,6 +307,55 @@ async def test_cost_of_a_kept_answer_is_what_making_it_cost(keeping: Keeping) ->
     """So that clients can plan, whoever asked before."""
     told = [(await keeping.send(LIST))["extensions"]["cost"] for _ in range(3)]
     assert [{"requested": 65, "actual": 11}] * 3 == told
+
+
+async def test_metrics_tell_what_became_of_answers(
+    keeping: Keeping, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made, kept, given again, shared with who waited, and made worthless; and when Valkey cannot tell."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    monkeypatch.setattr("gateway.response_cache.metrics.get_meter", provider.get_meter)
+    cache = response_cache.ResponseCache(keeping.store, "test")
+    key = cache.key("counted", None, "everybody", {})
+
+    async def make(_observe: Callable[[Sequence[Any]], None]) -> Answer:
+        await asyncio.sleep(0)
+        return Answer({"made": True})
+
+    async def ask(asked: response_cache.ResponseCache) -> None:
+        await asked.answer(key, public(60), make, lambda _answer: 1)
+
+    await asyncio.gather(ask(cache), ask(cache), ask(cache))
+    await ask(cache)
+    await cache.invalidate(["course:1", "course:2"])
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
+        async with shared_store(url, clock) as away:
+            await ask(response_cache.ResponseCache(away, "test"))
+    assert {
+        ("waymark.answers.asked", "miss"): 1,
+        ("waymark.answers.asked", "shared"): 2,
+        ("waymark.answers.asked", "hit"): 1,
+        ("waymark.answers.asked", "unavailable"): 1,
+        ("waymark.answers.stored", ""): 1,
+        ("waymark.answers.invalidated", ""): 2,
+        ("waymark.shared_store.failures", ""): 1,
+    } == counted(reader)
+
+
+def counted(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
+    """Return the sum of each counter, by its name and outcome."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {
+        (metric.name, str((point.attributes or {}).get("outcome", ""))): getattr(point, "value", 0)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
 
 
 async def test_without_valkey_nothing_is_kept_and_nothing_breaks(
