@@ -95,17 +95,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the folder it lives in, so that `-m unit` and the like select; the longest files go first.
-
-    Contract tests do not count as coverage: what they run has tests of its own, and tracing would more than double
-    the time that thousands of operations take.
-    """
+    """Mark each test with the folder it lives in, so that `-m unit` and the like select; the longest files go first."""
     root = Path(__file__).parent
     for item in items:
-        folder = item.path.relative_to(root).parts[0]
-        item.add_marker(folder)
-        if folder == "contract":
-            item.add_marker("no_cover")
+        item.add_marker(item.path.relative_to(root).parts[0])
     items.sort(key=_minutes, reverse=True)
 
 

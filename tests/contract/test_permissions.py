@@ -33,7 +33,8 @@ from tests.contract.permission_matrix import ROLES, YES, Composer, mutation_outc
 from tests.contract.permission_world import HIDDEN_COURSE, World, seed, sender
 from tests.contract.test_policies import FIELDS
 
-pytestmark = pytest.mark.long(0.7)
+# Not traced for coverage: so many operations would take minutes more, and show no line that other tests do not.
+pytestmark = [pytest.mark.long(0.7), pytest.mark.no_cover]
 
 TABLE = Path(__file__).with_name("permissions.txt")
 SCHEMA = build_schema()._schema

@@ -26,6 +26,9 @@ from tests.contract.permission_world import seed
 from tests.live_servers import live_catalog
 from tests.response_shapes import shape_problems
 
+# Not traced for coverage: so many operations would take minutes more, and show no line that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 SCHEMA = build_schema()
 CONTRACT = SCHEMA._schema
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "12"))

@@ -28,6 +28,9 @@ from schema.contract import build_schema
 from serving.recommender import Recommender
 from tests.small_content import take, write_content
 
+# Not traced for coverage: so many operations would take minutes more, and show no line that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 SCHEMA = build_schema()
 CONTRACT = SCHEMA._schema
 SECRET = "never-for-learners"

@@ -25,6 +25,9 @@ from tests.differential import Comparison
 from tests.random_operations import OperationWriter
 from tests.small_content import take, teach, write_content
 
+# Not traced for coverage: so many operations would take minutes more, and show no line that other tests do not.
+pytestmark = pytest.mark.no_cover
+
 SCHEMA = build_schema()
 OPERATIONS = int(os.environ.get("WAYMARK_DIFFERENTIAL_OPERATIONS", "60"))
 IDS = [encode_id(kind, key) for kind in ("Course", "Topic", "Instructor", "Module", "Assessment") for key in (1, 2, 11)]
