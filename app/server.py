@@ -33,6 +33,7 @@ from security.encryption import Cipher
 from security.keys import load_or_create_key_ring, refuse_missing_keys
 from security.passwords import Passwords
 from security.tokens import Tokens
+from serving.exploration import Exploration
 from serving.exposures import Exposures
 from serving.lists import RankedLists
 from serving.recommender import Model, Recommender
@@ -69,6 +70,7 @@ class Ranking:
             rollout=Rollout(settings.recommendations, settings.recommendations_percent),
             lists=self.lists,
             exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
+            exploration=Exploration(settings.ranking.exploration_share),
         )
 
 

@@ -106,6 +106,9 @@ class RankingSettings(Part):
     exposure_share: float = Field(
         default=0.1, ge=0, le=1, description="Share of the model's lists whose shown places are logged with features."
     )
+    exploration_share: float = Field(
+        default=0.05, ge=0, le=1, description="Share of the learners on a day who are shown a new course; 0 for none."
+    )
 
 
 class QualitySettings(Part):

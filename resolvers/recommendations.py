@@ -196,6 +196,10 @@ _ABOUT_TOPIC = {
     ReasonKind.MATCHES_GOAL: "Matches your interest in {}",
     ReasonKind.POPULAR_IN_TOPIC: "Popular in {}",
 }
+_ABOUT_NOTHING = {
+    ReasonKind.STAFF_PICK: "Picked by our staff",
+    ReasonKind.NEW_COURSE: "New on one of your topics",
+}
 
 
 def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) -> str:
@@ -203,4 +207,4 @@ def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) ->
         return _ABOUT_COURSE[kind].format(course.title)
     if kind in _ABOUT_TOPIC and topic is not None:
         return _ABOUT_TOPIC[kind].format(topic.name)
-    return "Picked by our staff" if kind is ReasonKind.STAFF_PICK else "Popular with learners"
+    return _ABOUT_NOTHING.get(kind, "Popular with learners")

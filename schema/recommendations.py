@@ -32,6 +32,7 @@ describe(
     STAFF_PICK="Staff has pinned it here.",
     NEXT_IN_SEQUENCE="It builds upon the course that was completed.",
     PREPARES_FOR="Another course of the list, which follows it, builds upon it.",
+    NEW_COURSE="It was published of late, is on a topic of the learner's, and few have taken it yet.",
     BECAUSE_YOU_TOOK="It goes with a course of the learner's history.",
     MATCHES_GOAL="It is on a topic that the learner chose.",
     POPULAR_IN_TOPIC="Many learners of its topic take it.",

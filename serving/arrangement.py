@@ -14,6 +14,7 @@ from math import prod
 
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
 from serving.constraints import Constraints, Obstacle
+from serving.exploration import Explored
 from serving.rankings import RankedCourse, Reason, ReasonKind
 
 WINDOW = 200
@@ -23,7 +24,11 @@ TOPIC_SPREAD, TOPIC_SHARE = 10, 3
 
 
 def arrange(
-    ranked: Sequence[RankedCourse], constraints: Constraints, neighbors: Sequence[int], limit: int
+    ranked: Sequence[RankedCourse],
+    constraints: Constraints,
+    neighbors: Sequence[int],
+    limit: int,
+    explored: Explored | None = None,
 ) -> tuple[RankedCourse, ...]:
     """Return the list to show, best first.
 
@@ -34,9 +39,12 @@ def arrange(
         constraints: of the list.
         neighbors: courses that learners take together with the one that the list is around.
         limit: the longest list that is wanted.
+        explored: a new course that is given a place, if any.
     """
     window = [course for course in ranked[:WINDOW] if constraints.admits(course.course_id)]
     window = _on_surface(window, constraints, neighbors)
+    if explored is not None:
+        window = _with_explored(window, explored)
     sequence = _Sequence(constraints, _pins(window, constraints))
     for course in chain(window, ranked[WINDOW:]):
         # Scores are raised to what follows in the window, so that is arranged whole.
@@ -178,6 +186,17 @@ def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[Ra
         counted[recent[-1]] += 1
         spread.append(chosen)
     return spread
+
+
+def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[RankedCourse]:
+    """Return the window with a new course in its place, unless it stands higher by itself or the place is beyond."""
+    place, key = explored
+    others = [course for course in window if course.course_id != key]
+    own = next((number for number, course in enumerate(window, start=1) if course.course_id == key), len(window) + 1)
+    if own <= place or len(others) < place:
+        return list(window)
+    course = RankedCourse(key, others[place - 1].score, (Reason(ReasonKind.NEW_COURSE),))
+    return [*others[: place - 1], course, *others[place - 1 :]]
 
 
 def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int, tuple[int, RankedCourse]]:

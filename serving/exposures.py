@@ -23,7 +23,7 @@ from database.queries.events import NewEvent
 from database.queries.recommendations import Exposure
 from database.session import Database
 from database.tables.events import EventKind
-from serving.rankings import ListPage, RecommendationRequest, Vectors
+from serving.rankings import ListPage, ReasonKind, RecommendationRequest, Vectors
 
 _LOG = logging.getLogger(__name__)
 _MOST_UNDER_WAY = 4
@@ -127,6 +127,7 @@ class Exposures:
                         "score": course.score,
                         "surface": None if request.surface is None else request.surface.value,
                         "model": found.version,
+                        "explored": any(reason.kind is ReasonKind.NEW_COURSE for reason in course.reasons),
                         "features": _readable(found, course.course_id),
                     },
                     recommendation_id=page.list_id,

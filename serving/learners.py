@@ -30,9 +30,14 @@ class Learner:
         return [row.course_id for row in self.history if row.status in wanted]
 
     @property
+    def kept(self) -> list[HistoryRow]:
+        """The history without the courses that were left, the newest first."""
+        return [row for row in self.history if row.status != EnrollmentStatus.WITHDRAWN.value]
+
+    @property
     def takes_courses(self) -> bool:
         """Whether there is a history to rank by: somebody who left every course has none."""
-        return any(row.status != EnrollmentStatus.WITHDRAWN.value for row in self.history)
+        return bool(self.kept)
 
     @property
     def languages(self) -> frozenset[str] | None:

@@ -27,6 +27,7 @@ from database.tables.recommendations import RecommendationSurface
 from serving.arrangement import arrange, least_ranked
 from serving.breaker import Breaker, BusyError, DeclinedError, Patience
 from serving.constraints import Constraints, Obstacle, ObstacleKind
+from serving.exploration import NOTHING, Exploration
 from serving.exposures import Exposures
 from serving.fallback import fall_back
 from serving.learners import STRANGER, Learner, read_learner
@@ -188,6 +189,7 @@ class Recommender:
         rollout: whose lists the model ranks.
         lists: keeps ranked lists; without, each page is ranked anew.
         exposures: logs what was shown by the model; None for not at all.
+        exploration: gives a place of some lists to new courses.
 
     Attributes:
         rulebook: as given.
@@ -204,6 +206,7 @@ class Recommender:
         rollout: Rollout = EVERYBODY,
         lists: RankedLists | None = None,
         exposures: Exposures | None = None,
+        exploration: Exploration = NOTHING,
     ) -> None:
         self._model = model
         self._deadline = deadline
@@ -211,6 +214,7 @@ class Recommender:
         self._rollout = rollout
         self._lists = lists
         self._exposures = exposures
+        self._exploration = exploration
         self.rulebook = rulebook or Rulebook()
         self.shadow = Shadow()
         self._tracer = trace.get_tracer("waymark.serving")
@@ -366,9 +370,10 @@ class Recommender:
         """Rank as many as are needed for the limit: some of what is ranked may not be shown."""
         limit = asked.request.limit
         wanted = max(limit, least_ranked(asked.constraints)) if limit > 0 else 0
+        explored = self._exploration.choose(asked.constraints)
         while True:
             ranked = await rank(replace(asked.request, limit=wanted))
-            courses = arrange(ranked.courses, asked.constraints, asked.neighbors, max(limit, 0))
+            courses = arrange(ranked.courses, asked.constraints, asked.neighbors, max(limit, 0), explored)
             if len(courses) >= limit or len(ranked.courses) < wanted:
                 return replace(ranked, courses=courses)
             wanted *= 4

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from core.clock import Clock
@@ -22,6 +22,10 @@ from database.session import Database, Reader
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
 
 _LOG = logging.getLogger(__name__)
+NEW_FOR = 30
+"""Days after its publication that a course may be called new."""
+FEW_LEARNERS = 20
+"""A course that more have taken needs no help to be seen."""
 _LOOK_SECONDS = 5.0
 _MOST_COMBINATIONS = 64
 _PAUSE_SECONDS = 1.0
@@ -95,12 +99,14 @@ class Rules:
         needs: the courses that each course directly builds upon, published or not.
         leads_to: the other way round.
         staff: rules that are not over.
+        new: when the courses were published that are new and have few learners, by id, ascending.
     """
 
     courses: Mapping[int, CourseFacts]
     needs: Mapping[int, tuple[int, ...]]
     leads_to: Mapping[int, tuple[int, ...]]
     staff: tuple[StaffRule, ...]
+    new: Mapping[int, datetime] = field(default_factory=dict)
     _readable: dict[frozenset[str] | None, frozenset[int]] = field(default_factory=dict, repr=False)
     _on_topic: dict[int, frozenset[int]] = field(default_factory=dict, repr=False)
 
@@ -146,20 +152,23 @@ async def load_rules(reader: Reader, now: datetime) -> Rules:
         UnavailableError: PostgreSQL cannot be reached.
     """
     parents = {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
+    rows = await reader.fetch(queries.COURSE_FACTS)
     courses = {
         row.course_id: CourseFacts(
             row.language,
             frozenset((*row.topic_ids, *(parents[each] for each in row.topic_ids if each in parents))),
             row.topic_ids[0] if row.topic_ids else None,
         )
-        for row in await reader.fetch(queries.COURSE_FACTS)
+        for row in rows
     }
+    since = now - timedelta(days=NEW_FOR)
+    new = {row.course_id: row.published_at for row in rows if row.learners < FEW_LEARNERS and row.published_at > since}
     needs: dict[int, tuple[int, ...]] = {}
     leads_to: dict[int, tuple[int, ...]] = {}
     for row in await reader.fetch(queries.PREREQUISITES):
         needs[row.course_id] = (*needs.get(row.course_id, ()), row.prerequisite_id)
         leads_to[row.prerequisite_id] = (*leads_to.get(row.prerequisite_id, ()), row.course_id)
-    return Rules(courses, needs, leads_to, await _staff(reader, now))
+    return Rules(courses, needs, leads_to, await _staff(reader, now), new)
 
 
 async def _staff(reader: Reader, now: datetime) -> tuple[StaffRule, ...]:

@@ -18,7 +18,7 @@ from training.coldstart import ColdStart, cold_start
 from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
 from training.history import LearningHistory
 from training.lists import ListQuality, first_ten, list_quality
-from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, gains, measured
+from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
 from training.segments import segments
 from training.split import Protocol, Split, Stage, decided
 
@@ -61,6 +61,7 @@ class Evaluation:
         segments: kinds of decisions, judged apart.
         lists: what the model's lists are like beyond that; None when it was not asked.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
+        exploration_cost: share of the model's NDCG@10 that is lost when every list explores a new course.
     """
 
     protocol: Protocol
@@ -72,6 +73,7 @@ class Evaluation:
     segments: tuple[Segment, ...] = ()
     lists: ListQuality | None = None
     cold_start: ColdStart | None = None
+    exploration_cost: float = 0.0
 
     @property
     def gain(self) -> float:
@@ -133,6 +135,7 @@ def evaluate(
         segments=_segments(history, test, ranks),
         lists=list_quality(history, decided(history, test, test.decisions), lists, counts) if thorough else None,
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
+        exploration_cost=exploration_cost(ranks["model"]),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.interactions import Integers
+from serving.exploration import PLACES
 
 CUTOFF = 10
 NOT_RANKED = np.iinfo(np.int64).max
@@ -55,6 +56,19 @@ class Comparison:
 def gains(ranks: Integers) -> NDArray[np.float64]:
     """Return float64[d], 1 / log2(1 + rank) of ranks that count from 1, 0 beyond the cutoff."""
     return np.where(ranks <= CUTOFF, 1 / np.log2(np.minimum(ranks, CUTOFF) + 1.0), 0.0)
+
+
+def exploration_cost(ranks: Integers) -> float:
+    """Return the share of NDCG@10 that is lost when every list gives a place to a course that nobody took.
+
+    Args:
+        ranks: int64[d], without exploration. The place is any of `serving.exploration.PLACES`, equally often.
+    """
+    before = gains(ranks)
+    moved = (np.where(ranks >= place, np.minimum(ranks, CUTOFF) + 1, ranks) for place in PLACES)
+    lost = [float((before - gains(each)).sum()) for each in moved]
+    whole = float(before.sum())
+    return sum(lost) / len(lost) / whole if whole else 0.0
 
 
 def measured(ranks: dict[str, Integers], rng: np.random.Generator) -> tuple[dict[str, Metrics], NDArray[np.float64]]:

@@ -13,6 +13,10 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Print the tables of an evaluation."""
     console.print(_rankers(evaluation))
     console.print(f"{evaluation.retrieved:.1%} of the courses that were taken are among the model's candidates.")
+    console.print(
+        f"A new course in one place of every list would cost {evaluation.exploration_cost:.1%} of the model's "
+        f"NDCG@{CUTOFF}; WAYMARK_RANKING__EXPLORATION_SHARE says how many lists have one."
+    )
     if evaluation.segments:
         console.print(_segments(evaluation))
     if evaluation.lists is not None:

@@ -148,8 +148,6 @@ def _text(reason: Reason, found: Printed) -> str:
         return f"chose {found.topics.get(reason.topic_id, reason.topic_id)}"
     if reason.kind is ReasonKind.POPULAR_IN_TOPIC and reason.topic_id is not None:
         return f"popular in {found.topics.get(reason.topic_id, reason.topic_id)}"
-    if reason.kind is ReasonKind.STAFF_PICK:
-        return "pinned by staff"
     if reason.kind is ReasonKind.PREPARES_FOR and reason.course_id is not None:
         return f"prepares for {found.titles.get(reason.course_id, reason.course_id)}"
-    return "popular"
+    return {ReasonKind.STAFF_PICK: "pinned by staff", ReasonKind.NEW_COURSE: "new"}.get(reason.kind, "popular")

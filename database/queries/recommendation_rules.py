@@ -31,7 +31,7 @@ from database.queries.course_filters import PUBLISHED
 from database.queries.topics import CountRow
 from database.rows import Row
 from database.statements import Statement
-from database.tables.courses import course_neighbors, course_prerequisites, course_topics, courses
+from database.tables.courses import course_neighbors, course_prerequisites, course_statistics, course_topics, courses
 from database.tables.recommendations import recommendation_rules
 from database.tables.topics import topics
 
@@ -59,11 +59,13 @@ class RuleRow(Row):
 
 
 class CourseFactsRow(Row):
-    """A published course: primary subtag of its language, and its topics, the main one first."""
+    """A published course: primary subtag of its language, its topics, the main one first, and how many take it."""
 
     course_id: int
     language: str
     topic_ids: list[int]
+    published_at: datetime
+    learners: int
 
 
 class PrerequisiteRow(Row):
@@ -109,7 +111,10 @@ COURSE_FACTS: Statement[CourseFactsRow] = Statement(
             "language"
         ),
         _TOPICS.label("topic_ids"),
+        courses.c.published_at,
+        func.coalesce(course_statistics.c.enrollment_count, literal_column("0", Integer)).label("learners"),
     )
+    .select_from(courses.outerjoin(course_statistics, course_statistics.c.course_id == courses.c.id))
     .where(PUBLISHED)
     .order_by(courses.c.id),
     CourseFactsRow,

@@ -333,6 +333,7 @@ async def test_metrics_tell_what_became_of_answers(
         reserved.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{reserved.getsockname()[1]}/0"
         async with shared_store(url, clock) as away:
+            assert away is not None
             await ask(response_cache.ResponseCache(away, "test"))
     assert {
         ("waymark.answers.asked", "miss"): 1,

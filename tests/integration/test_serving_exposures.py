@@ -67,7 +67,7 @@ async def test_page_of_the_model_is_logged_with_its_features(platform: Database,
     assert [1, 2, 3] == [row.payload["rank"] for row in rows]
     assert {(page.list_id, 1, clock())} == {(row.recommendation_id, row.learner_id, row.occurred_at) for row in rows}
     assert {"course": float(rows[0].course_id), "unknown": None} == rows[0].payload["features"]
-    assert ("v1", "HOME") == (rows[0].payload["model"], rows[0].payload["surface"])
+    assert ("v1", "HOME", False) == tuple(rows[0].payload[name] for name in ("model", "surface", "explored"))
     assert 3 == exposures.logged
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import pytest_asyncio
@@ -12,10 +12,11 @@ from sqlalchemy import insert, update
 
 from core.clock import ManualClock
 from database.session import Database
-from database.tables.courses import course_neighbors, courses
+from database.tables.courses import course_neighbors, course_statistics, courses
 from database.tables.recommendations import RecommendationSurface
 from serving.arrangement import TOPIC_SHARE, TOPIC_SPREAD
 from serving.constraints import ObstacleKind
+from serving.exploration import Exploration
 from serving.rankings import RankedList, Reason, ReasonKind, RecommendationRequest, Strategy
 from serving.recommender import Recommender
 from serving.rulebook import Rulebook
@@ -113,6 +114,28 @@ def check(ranked: RankedList, learner: int | None, around: int | None = None) ->
             assert is_true(reason, one.course_id, learner, listed), (one, reason)
 
 
+async def test_new_course_is_shown_by_all_rules_and_its_exposure_says_so(setting: Setting, clock: ManualClock) -> None:
+    """In every strategy, below the fourth place, once, and to nobody who may not be shown it."""
+    fresh = (45, 46, 49, 53)
+    async with setting.database.transaction() as connection:
+        await connection.execute(update(courses).where(courses.c.id.in_(fresh)).values(published_at=clock()))
+        few = update(course_statistics).where(course_statistics.c.course_id.in_(fresh))
+        await connection.execute(few.values(enrollment_count=3))
+    await setting.rulebook.load(setting.database, clock())
+    assert set(fresh) == set(setting.rulebook.current.new if setting.rulebook.current else ())
+    found = []
+    for learner, model in product(range(1, 7), (ShuffledModel(), None)):
+        recommender = Recommender(model, 10.0, rulebook=setting.rulebook, exploration=Exploration(1.0))
+        async with setting.database.reader() as reader:
+            ranked = await recommender.recommend(reader, RecommendationRequest(learner, clock(), 100))
+        check(ranked, learner)
+        new = [(n, one) for n, one in enumerate(ranked.courses, 1) if Reason(ReasonKind.NEW_COURSE) in one.reasons]
+        assert len(new) <= 1
+        found += [(n, one.course_id) for n, one in new]
+    assert len(found) > 3
+    assert all(n > 4 and key in {45, 49, 53} for n, key in found)
+
+
 def is_true(reason: Reason, course: int, learner: int | None, listed: list[int]) -> bool:
     """Say whether a reason is so, by what the platform was made of."""
     kind = reason.kind
@@ -124,6 +147,8 @@ def is_true(reason: Reason, course: int, learner: int | None, listed: list[int])
         return reason.course_id in listed and course in before(reason.course_id or 0)
     if kind is ReasonKind.NEXT_IN_SEQUENCE:
         return learner is not None and (reason.course_id == COMPLETED[learner]) and COMPLETED[learner] in NEEDS[course]
+    if kind is ReasonKind.NEW_COURSE:
+        return course in {45, 46, 49, 53}
     # The model of this test says the newest course, which each learner takes.
     return kind is ReasonKind.STAFF_PICK or reason.course_id == learner
 
