@@ -1,4 +1,4 @@
-"""The life of a model, composed: lake and feature store in, releases registered and promoted."""
+"""The life of a model, composed: lake and feature store in, a release out."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from opentelemetry import trace
 
+from app import releases
 from app.wiring import Platform
 from core.clock import Clock
 from core.errors import InputError
-from database.queries import releases as queries
 from database.queries.history import TOPIC_PARENTS
-from database.queries.releases import RELEASES, ReleaseRow
 from database.session import Database
-from database.tables.models import ReleaseStatus
-from security.audit import DONE, Subject, record
 from training.dataset import PointInTimeFeatures
 from training.evaluate import Evaluation
 from training.history import LearningHistory, load_history
@@ -126,7 +121,9 @@ async def train_model(
         "training_rows": trained.decisions,
         "created_at": now,
     }
-    live = await _register(database, row, beats_popularity=trained.evaluation.gain > 1)
+    judgment = trained.evaluation.judgment
+    assert judgment is not None  # noqa: S101 - every evaluation has one.
+    live = await releases.register(database, row, judgment)
     return TrainingOutcome(manifest.version, trained.evaluation, live)
 
 
@@ -139,71 +136,3 @@ async def evaluate_model(
         InputError: there is too little history.
     """
     return await asyncio.to_thread(judge, data.history, data.features, protocol, options, report)
-
-
-async def list_releases(database: Database) -> list[ReleaseRow]:
-    """Return all releases, the newest first."""
-    async with database.reader() as reader:
-        return await reader.fetch(RELEASES)
-
-
-async def promote(database: Database, version: str, *, force: bool, reason: str | None, now: datetime) -> None:
-    """Make a release live; serving follows at its next look.
-
-    Raises:
-        InputError: there is no such release, it is live, or it does not beat the live one and is not forced.
-    """
-    if force and not (reason or "").strip():
-        raise InputError("--force needs --reason: why a release goes live that did not beat the live one.")
-    async with database.transaction() as connection:
-        await queries.take_turn(connection)
-        found = {row.version: row for row in await queries.all_releases(connection)}
-        if version not in found:
-            raise InputError(f"There is no release {version}: see `waymark model list`.")
-        live = next((row for row in found.values() if row.status == ReleaseStatus.LIVE.value), None)
-        if live is not None and live.version == version:
-            raise InputError(f"Release {version} is live already.")
-        refusal = _refusal(found[version].metrics, live.metrics if live is not None else None)
-        if refusal is not None and not force:
-            raise InputError(f"Release {version} is not promoted: {refusal} Use --force --reason TEXT to insist.")
-        forced = {"forced": refusal is not None, "reason": reason, "at": now.isoformat()}
-        await queries.make_live(connection, version, now, {**found[version].metrics, "promotion": forced})
-        await _audit(connection, version, now, replaced=live.version if live else None, forced=refusal is not None)
-
-
-async def _register(database: Database, row: dict[str, Any], *, beats_popularity: bool) -> bool:
-    async with database.transaction() as connection:
-        await queries.take_turn(connection)
-        first = not await queries.has_live(connection)
-        await queries.register(connection, row)
-        live = first and beats_popularity
-        if live:
-            await queries.make_live(connection, row["version"], row["created_at"], row["metrics"])
-            await _audit(connection, row["version"], row["created_at"], replaced=None, forced=False)
-        return live
-
-
-async def _audit(connection: Any, version: str, now: datetime, *, replaced: str | None, forced: bool) -> None:
-    await record(
-        connection,
-        actor=None,
-        action="promoteRelease",
-        subject=Subject("ModelRelease", version),
-        outcome=DONE,
-        details={"replaced": replaced, "forced": forced},
-        request_id=None,
-        now=now,
-    )
-
-
-def _refusal(candidate: dict[str, Any], live: dict[str, Any] | None) -> str | None:
-    """Return why a release must not go live; None when it may."""
-    ours = candidate["rankers"]["model"]["ndcg"]
-    if live is None:
-        baseline = candidate["rankers"]["popularity"]["ndcg"]
-        return None if ours > baseline else f"its NDCG@10 is {ours:.4f} and that of popularity is {baseline:.4f}."
-    compared = ("protocol", "learners", "data_fingerprint")
-    if any(candidate.get(name) != live.get(name) for name in compared):
-        return "the live release was evaluated on other data, so that their figures cannot be compared."
-    theirs = live["rankers"]["model"]["ndcg"]
-    return None if ours > theirs else f"its NDCG@10 is {ours:.4f} and that of the live release is {theirs:.4f}."

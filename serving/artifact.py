@@ -3,6 +3,8 @@
 - `release.json`: what it is, and the sha256 of every other file; its own digest stands in `model_releases`.
 - `ranker.ubj`: the XGBoost ranker.
 - `retrievers.npz`: course ids and the sparse matrices of the retrievers.
+
+Training may add files of its own, which serving does not read.
 """
 
 from __future__ import annotations
@@ -97,14 +99,29 @@ class Release:
 
 
 def write_release(
-    folder: Path, manifest: ReleaseManifest, booster: xgboost.Booster, course_ids: Integers, similarities: Similarities
+    folder: Path,
+    manifest: ReleaseManifest,
+    booster: xgboost.Booster,
+    course_ids: Integers,
+    similarities: Similarities,
+    *,
+    extras: Mapping[str, bytes] | None = None,
 ) -> str:
     """Write a release to a folder that appears only when it is complete.
+
+    Args:
+        folder: to write.
+        manifest: what it is; the digests of its files are added.
+        booster: the ranker.
+        course_ids: int64[n] sorted, what the similarities' positions mean.
+        similarities: of the retrievers.
+        extras: contents of further files, by name, that are verified like the others and that serving does not read.
 
     Returns:
         sha256 of the manifest.
     """
     contents = {
+        **(extras or {}),
         RANKER: bytes(booster.save_raw(raw_format="ubj")),
         RETRIEVERS: _packed(course_ids, similarities),
     }
@@ -128,11 +145,7 @@ def load_release(folder: Path, digest: str) -> Release:
     Raises:
         ReleaseError: it is damaged, of another format, or made for other features than this code computes.
     """
-    described = _read(folder / MANIFEST, digest)
-    try:
-        manifest = ReleaseManifest.model_validate_json(described)
-    except ValidationError as error:
-        raise ReleaseError(f"The release in {folder} is of a format that this version does not read.") from error
+    manifest = read_manifest(folder, digest)
     layout = VectorLayout(manifest.learner_features, manifest.course_features)
     if layout.digest != manifest.vector_digest or layout.names != manifest.vector_names:
         raise ReleaseError(f"Release {manifest.version} was trained on other features than this version computes.")
@@ -141,6 +154,27 @@ def load_release(folder: Path, digest: str) -> Release:
     booster = _booster(_read(folder / RANKER, manifest.files[RANKER]), manifest, layout)
     course_ids, similarities = _unpacked(_read(folder / RETRIEVERS, manifest.files[RETRIEVERS]), manifest)
     return Release(manifest, layout, booster, course_ids, similarities)
+
+
+def read_manifest(folder: Path, digest: str) -> ReleaseManifest:
+    """Read what a release is.
+
+    Raises:
+        ReleaseError: it is damaged or of another format.
+    """
+    try:
+        return ReleaseManifest.model_validate_json(_read(folder / MANIFEST, digest))
+    except ValidationError as error:
+        raise ReleaseError(f"The release in {folder} is of a format that this version does not read.") from error
+
+
+def read_extra(folder: Path, manifest: ReleaseManifest, name: str) -> bytes | None:
+    """Read a file that training added to a release; None when this release has none of that name.
+
+    Raises:
+        ReleaseError: it is damaged.
+    """
+    return _read(folder / name, manifest.files[name]) if name in manifest.files else None
 
 
 def _read(path: Path, digest: str) -> bytes:
@@ -182,7 +216,7 @@ def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Simi
             similarities = Similarities(
                 **{each.name: _matrix(arrays, each.name, len(course_ids)) for each in fields(Similarities)}
             )
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
     return course_ids, similarities
 

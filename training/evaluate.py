@@ -17,6 +17,7 @@ from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blend
 from training.coldstart import ColdStart, cold_start
 from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
 from training.history import LearningHistory
+from training.judgment import Judgment
 from training.lists import ListQuality, first_ten, list_quality
 from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
 from training.segments import segments
@@ -61,6 +62,7 @@ class Evaluation:
         segments: kinds of decisions, judged apart.
         lists: what the model's lists are like beyond that; None when it was not asked.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
+        judgment: the ranks of every decision, which figures of two releases are compared by; no part of the tables.
         exploration_cost: share of the model's NDCG@10 that is lost when every list explores a new course.
     """
 
@@ -74,6 +76,7 @@ class Evaluation:
     lists: ListQuality | None = None
     cold_start: ColdStart | None = None
     exploration_cost: float = 0.0
+    judgment: Judgment | None = field(default=None, repr=False, compare=False)
 
     @property
     def gain(self) -> float:
@@ -83,8 +86,8 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Return every figure, as JSON has it: what is infinite is null."""
-        described = {**asdict(self), "protocol": self.protocol.value, "cutoff": CUTOFF}
-        return {name: _plain(value) for name, value in described.items()}
+        described = {**asdict(replace(self, judgment=None)), "protocol": self.protocol.value, "cutoff": CUTOFF}
+        return {name: _plain(value) for name, value in described.items() if name != "judgment"}
 
 
 def evaluate(
@@ -136,6 +139,20 @@ def evaluate(
         lists=list_quality(history, decided(history, test, test.decisions), lists, counts) if thorough else None,
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
         exploration_cost=exploration_cost(ranks["model"]),
+        judgment=_judgment(history, protocol, test, ranks),
+    )
+
+
+def _judgment(history: LearningHistory, protocol: Protocol, test: Stage, ranks: dict[str, Integers]) -> Judgment:
+    log, decisions = history.interactions, test.decisions
+    return Judgment(
+        protocol=protocol,
+        as_of=-1 if test.until is None else test.until,
+        learner_ids=history.learner_ids[log.learners[decisions]],
+        course_ids=history.traits.course_ids[log.courses[decisions]],
+        moments=log.moments[decisions],
+        model=ranks["model"],
+        popularity=ranks["popularity"],
     )
 
 

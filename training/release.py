@@ -17,6 +17,7 @@ from training.dataset import Dataset, PointInTimeFeatures, training_set
 from training.evaluate import Evaluation, evaluate
 from training.fit import ROUNDS, SEED, fit_ranker
 from training.history import LearningHistory
+from training.judgment import JUDGMENT
 from training.split import Protocol, Stage, split, training_stages
 
 Report = Callable[[str, int, int], None]
@@ -172,8 +173,14 @@ def save(
         code_version=installed_version("waymark"),
     )
     models_dir.mkdir(parents=True, exist_ok=True)
+    judgment = trained.evaluation.judgment
     digest = write_release(
-        models_dir / version, manifest, trained.booster, history.traits.course_ids, trained.similarities
+        models_dir / version,
+        manifest,
+        trained.booster,
+        history.traits.course_ids,
+        trained.similarities,
+        extras={} if judgment is None else {JUDGMENT: judgment.packed()},
     )
     return manifest, digest
 

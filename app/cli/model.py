@@ -9,23 +9,20 @@ from typing import Annotated
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from app.cli import releases
 from app.cli.evaluations import print_evaluation
 from app.cli.running import DataDir, progress_console, run_on_platform
 from app.model_scoring import Scored, ScoringRequest, score_learners
 from app.model_training import (
     TrainingOutcome,
     evaluate_model,
-    list_releases,
-    promote as promote_release,
     train_model,
     training_data,
 )
 from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
-from database.queries.releases import ReleaseRow
 from training.evaluate import Evaluation
 from training.release import TrainingOptions
 from training.split import Protocol
@@ -165,64 +162,13 @@ def score(
         console.print(f"{found.unknown} learners are not known and have none.")
 
 
-@app.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="Version of the release, as `waymark model list` prints it.")],
-    data_dir: DataDir = None,
-    *,
-    force: Annotated[bool, typer.Option("--force", help="Release it although it does not beat the live one.")] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why, recorded with the release.")] = None,
-) -> None:
-    """Make a release the live one; serving follows within seconds, without a restart.
-
-    Reads and writes the register of releases. Refused unless the release beats the live one (or, when none is
-    live, popularity) on NDCG@10 by the same protocol on the same data.
-    """
-
-    async def work(parts: Platform) -> None:
-        await promote_release(parts.database, version, force=force, reason=reason, now=parts.clock())
-
-    run_on_platform(data_dir, work)
-    Console(highlight=False).print(f"Release {version} is live.")
-
-
-@app.command(name="list")
-def list_(data_dir: DataDir = None) -> None:
-    """List all releases, the newest first. Reads the register of releases; writes nothing."""
-
-    async def work(parts: Platform) -> list[ReleaseRow]:
-        return await list_releases(parts.database)
-
-    rows = run_on_platform(data_dir, work)
-    console = Console(highlight=False)
-    if rows:
-        console.print(_release_table(rows))
-    else:
-        console.print("There is no release yet; `waymark model train` makes one.")
+app.command()(releases.compare)
+app.command()(releases.promote)
+app.command()(releases.rollback)
+app.command(name="list")(releases.list_)
 
 
 def _check_folder(path: Path) -> None:
     """Refuse a file that could not be written, before minutes of work."""
     if not path.parent.is_dir():
         raise InputError(f"The folder {path.parent} does not exist.")
-
-
-def _release_table(rows: list[ReleaseRow]) -> Table:
-    table = Table()
-    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
-        table.add_column(
-            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name == "Version"
-        )
-    for row in rows:
-        promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
-        forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
-        table.add_row(
-            row.version,
-            row.status,
-            row.feature_service,
-            str(row.training_rows),
-            f"{row.metrics['rankers']['model']['ndcg']:.4f}",
-            f"{row.created_at:%Y-%m-%d %H:%M}",
-            promoted + forced,
-        )
-    return table

@@ -75,3 +75,8 @@ async def make_live(connection: AsyncConnection, version: str, now: datetime, me
         .where(model_releases.c.version == version)
         .values(status=ReleaseStatus.LIVE.value, promoted_at=now, metrics=metrics)
     )
+
+
+async def describe(connection: AsyncConnection, version: str, metrics: dict[str, Any]) -> None:
+    """Replace what is recorded about a release."""
+    await connection.execute(update(model_releases).where(model_releases.c.version == version).values(metrics=metrics))

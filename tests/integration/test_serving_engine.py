@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import update
 
-from app.model_training import promote
+from app.releases import promote
 from core.clock import ManualClock
 from core.errors import InvalidArgumentError, UnavailableError
 from core.settings import RankingSettings
@@ -104,7 +104,7 @@ class Setting:
                     "created_at": self.clock(),
                 },
             )
-        await promote(self.database, version, force=False, reason=None, now=self.clock())
+        await promote(self.database, self.models_dir, version, force=True, reason="A test.", now=self.clock())
 
     async def ask(self, **changes: object) -> RankedList:
         """Ask for the learner of two courses."""

@@ -1,0 +1,175 @@
+"""The commands of `waymark model` about releases that there are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.running import DataDir, run_on_platform
+from app.wiring import Platform
+from core.errors import InputError
+from database.queries.releases import ReleaseRow
+
+if TYPE_CHECKING:
+    from app.releases import Compared
+    from serving.artifact import ReleaseManifest
+
+Version = Annotated[str, typer.Argument(help="Version of the release, as `waymark model list` prints it.")]
+_DIGITS = 4
+
+
+def compare(
+    version: Version,
+    other: Annotated[str, typer.Argument(help="Version of the release to compare it with.")],
+    data_dir: DataDir = None,
+    *,
+    json: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file too.")] = None,
+) -> None:
+    """Compare two releases on the held-out decisions that both were judged on.
+
+    Reads the register of releases and their files; writes nothing but the file of `--json`. The interval is 95%, by
+    paired bootstrap over learners: where it includes 0, the difference may be chance.
+    """
+    if json is not None and not json.parent.is_dir():
+        raise InputError(f"The folder {json.parent} does not exist.")
+    from app.releases import compare_releases  # noqa: PLC0415 - XGBoost takes long to import.
+
+    async def work(parts: Platform) -> Compared:
+        return await compare_releases(parts.database, parts.models_dir, version, other)
+
+    found = run_on_platform(data_dir, work)
+    _print_comparison(Console(highlight=False), found)
+    if json is not None:
+        described = {"versions": [found.ours.version, found.theirs.version], **asdict(found.comparison)}
+        try:
+            json.write_bytes(orjson.dumps(described, option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            raise InputError(f"The file {json} cannot be written: {error.strerror}.") from error
+
+
+def promote(
+    version: Version,
+    data_dir: DataDir = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Release it although it does not beat the live one.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, recorded with the release.")] = None,
+) -> None:
+    """Make a release the live one; serving follows within seconds, without a restart.
+
+    Reads the files of the releases; reads and writes their register. Refused unless the release beats the live one
+    (or, when none is live, popularity) by more than chance: the 95% interval of the difference in NDCG@10, by paired
+    bootstrap over the decisions that both were judged on, must lie above 0. What serving could not load is refused
+    even with --force.
+    """
+    from app.releases import promote as promote_release  # noqa: PLC0415 - XGBoost takes long to import.
+
+    async def work(parts: Platform) -> None:
+        await promote_release(parts.database, parts.models_dir, version, force=force, reason=reason, now=parts.clock())
+
+    run_on_platform(data_dir, work)
+    Console(highlight=False).print(f"Release {version} is live.")
+
+
+def rollback(
+    data_dir: DataDir = None,
+    *,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why, recorded with the release.")] = None,
+) -> None:
+    """Make the release live again that was live before; serving follows within seconds, features and model together.
+
+    Reads the files of that release; reads and writes the register. Another rollback goes one step further back; to go
+    forward again, promote. Refused when nothing was live before, or its files are damaged.
+    """
+    from app import releases  # noqa: PLC0415 - XGBoost takes long to import.
+    from database.tables.models import ReleaseStatus  # noqa: PLC0415 - beside its user.
+
+    async def work(parts: Platform) -> tuple[str | None, str]:
+        rows = await releases.list_releases(parts.database)
+        live = next((row.version for row in rows if row.status == ReleaseStatus.LIVE.value), None)
+        now = parts.clock()
+        return live, await releases.roll_back(parts.database, parts.models_dir, expected=live, reason=reason, now=now)
+
+    replaced, version = run_on_platform(data_dir, work)
+    Console(highlight=False).print(f"Release {version} is live again; {replaced} is retired.")
+
+
+def list_(data_dir: DataDir = None) -> None:
+    """List all releases, the newest first. Reads the register of releases; writes nothing."""
+    from app.releases import list_releases  # noqa: PLC0415 - XGBoost takes long to import.
+
+    async def work(parts: Platform) -> list[ReleaseRow]:
+        return await list_releases(parts.database)
+
+    rows = run_on_platform(data_dir, work)
+    console = Console(highlight=False)
+    if rows:
+        console.print(_release_table(rows))
+    else:
+        console.print("There is no release yet; `waymark model train` makes one.")
+
+
+def _print_comparison(console: Console, found: Compared) -> None:
+    table = Table()
+    table.add_column("")
+    for manifest in (found.ours, found.theirs):
+        table.add_column(manifest.version, justify="right")
+    for name, ours, theirs in _described(found.ours, found.theirs):
+        table.add_row(name, str(ours), str(theirs))
+    compared = found.comparison
+    for name, ours, theirs in (
+        ("HR@10", compared.ours.hit_rate, compared.theirs.hit_rate),
+        ("NDCG@10", compared.ours.ndcg, compared.theirs.ndcg),
+    ):
+        table.add_row(name, f"{ours:.{_DIGITS}f}", f"{theirs:.{_DIGITS}f}")
+    console.print(table)
+    console.print(
+        f"{compared.common} decisions in common, {compared.only_ours} and {compared.only_theirs} of one only. "
+        f"NDCG@10 differs by {compared.difference:+.{_DIGITS}f}, 95% {compared.low:+.{_DIGITS}f} to "
+        f"{compared.high:+.{_DIGITS}f}" + ("." if compared.low > 0 or compared.high < 0 else ": it may be chance."),
+        soft_wrap=True,
+    )
+
+
+def _described(ours: ReleaseManifest, theirs: ReleaseManifest) -> list[tuple[str, Any, Any]]:
+    """Return what the two are, one row each."""
+    names = (
+        "created_at",
+        "feature_service",
+        "vector_digest",
+        "data_fingerprint",
+        "trained_until",
+        "training_decisions",
+    )
+    rows = [(name, getattr(ours, name), getattr(theirs, name)) for name in (*names, "seed", "code_version")]
+    return [(name.replace("_", " ").capitalize(), _short(one), _short(other)) for name, one, other in rows]
+
+
+def _short(value: Any) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "strftime") else str(value)[:16]
+
+
+def _release_table(rows: list[ReleaseRow]) -> Table:
+    table = Table()
+    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
+        table.add_column(
+            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name == "Version"
+        )
+    for row in rows:
+        promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
+        forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
+        table.add_row(
+            row.version,
+            row.status,
+            row.feature_service,
+            str(row.training_rows),
+            f"{row.metrics['rankers']['model']['ndcg']:.4f}",
+            f"{row.created_at:%Y-%m-%d %H:%M}",
+            promoted + forced,
+        )
+    return table

@@ -1,0 +1,223 @@
+"""Releases, composed: registered, listed, compared, promoted and rolled back.
+
+Whatever changes which release is live happens in one transaction, one at a time, is put on record, and is followed by
+every server at its next look. A release that could not be loaded never becomes live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.errors import InputError, ReleaseError
+from database.queries import releases as queries
+from database.queries.releases import RELEASES, ReleaseRow
+from database.session import Database
+from database.tables.models import ReleaseStatus
+from security.audit import DONE, Subject, record
+from serving.artifact import Release, ReleaseManifest, load_release, read_extra, read_manifest
+from training.judgment import JUDGMENT, Comparison, Judgment, against_popularity, compare
+
+_ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two releases.
+
+    Attributes:
+        ours: what the first is.
+        theirs: what the second is.
+        comparison: of the first with the second.
+    """
+
+    ours: ReleaseManifest
+    theirs: ReleaseManifest
+    comparison: Comparison
+
+
+async def list_releases(database: Database) -> list[ReleaseRow]:
+    """Return all releases, the newest first."""
+    async with database.reader() as reader:
+        return await reader.fetch(RELEASES)
+
+
+async def compare_releases(database: Database, models_dir: Path, ours: str, theirs: str) -> Compared:
+    """Compare two releases on the decisions that both were judged on.
+
+    Raises:
+        InputError: there is no such release, its files cannot be read, or the two cannot be compared.
+    """
+    rows = {row.version: row for row in await list_releases(database)}
+    described, judged = [], []
+    for version in (ours, theirs):
+        row = _named(rows, version)
+        manifest, judgment = await asyncio.to_thread(_judged, models_dir / row.location, row.digest)
+        described.append(manifest)
+        judged.append(judgment)
+    return Compared(described[0], described[1], await asyncio.to_thread(compare, *judged))
+
+
+async def register(database: Database, row: dict[str, Any], judgment: Judgment) -> bool:
+    """Register a release that was just trained; it becomes live if none is and it beats popularity.
+
+    Returns:
+        Whether it is live.
+    """
+    beats_popularity = (await asyncio.to_thread(against_popularity, judgment)).better
+    async with database.transaction() as connection:
+        await queries.take_turn(connection)
+        first = not await queries.has_live(connection)
+        await queries.register(connection, row)
+        live = first and beats_popularity
+        if live:
+            await queries.make_live(connection, row["version"], row["created_at"], row["metrics"])
+            await _audit(connection, "promoteRelease", row["version"], row["created_at"], replaced=None, forced=False)
+        return live
+
+
+async def promote(
+    database: Database, models_dir: Path, version: str, *, force: bool, reason: str | None, now: datetime
+) -> None:
+    """Make a release live; serving follows at its next look.
+
+    Raises:
+        InputError: there is no such release, it is live, it cannot be loaded, or it does not beat the live one and is
+            not forced.
+    """
+    if force and not (reason or "").strip():
+        raise InputError("--force needs --reason: why a release goes live that did not beat the live one.")
+    async with database.transaction() as connection:
+        await queries.take_turn(connection)
+        rows = {row.version: row for row in await queries.all_releases(connection)}
+        row, live = _named(rows, version), _live(rows)
+        if live is not None and live.version == version:
+            raise InputError(f"Release {version} is live already.")
+        await asyncio.to_thread(_loaded, models_dir, row)
+        refusal = await asyncio.to_thread(_refusal, models_dir, row, live)
+        if refusal is not None and not force:
+            raise InputError(f"Release {version} is not promoted: {refusal} Use --force --reason TEXT to insist.")
+        told = {"forced": refusal is not None, "reason": reason, "at": now.isoformat()}
+        metrics = {name: value for name, value in row.metrics.items() if name != _ROLLED_BACK}
+        await queries.make_live(connection, version, now, {**metrics, "promotion": told})
+        replaced = live.version if live else None
+        await _audit(connection, "promoteRelease", version, now, replaced=replaced, forced=refusal is not None)
+
+
+async def roll_back(
+    database: Database, models_dir: Path, *, expected: str | None, reason: str | None, now: datetime
+) -> str:
+    """Make the release live that was live before the present one; serving follows at its next look.
+
+    What is rolled back is not rolled back to, so that another rollback goes one step further back, and not forward
+    again; `promote` goes forward.
+
+    Args:
+        database: with the register.
+        models_dir: folder of the releases.
+        expected: what is live as far as the caller knows.
+        reason: why, for the record.
+        now: the moment.
+
+    Returns:
+        The version that is live now.
+
+    Raises:
+        InputError: nothing was live before, it cannot be loaded, or another release has become live meanwhile.
+    """
+    async with database.transaction() as connection:
+        await queries.take_turn(connection)
+        rows = {row.version: row for row in await queries.all_releases(connection)}
+        live = _live(rows)
+        if live is None:
+            raise InputError("No release is live, so there is nothing to roll back.")
+        if live.version != expected:
+            raise InputError(f"Meanwhile release {live.version} has become live; look at it first.")
+        chosen = _before(rows, live)
+        await asyncio.to_thread(_loaded, models_dir, chosen)
+        told = {"to": chosen.version, "reason": reason, "at": now.isoformat()}
+        await queries.describe(connection, live.version, {**live.metrics, _ROLLED_BACK: told})
+        await queries.make_live(connection, chosen.version, chosen.promoted_at, chosen.metrics)
+        await _audit(connection, "rollBackRelease", chosen.version, now, replaced=live.version, forced=False)
+        version: str = chosen.version
+        return version
+
+
+def _named(rows: dict[str, Any], version: str) -> Any:
+    if version not in rows:
+        raise InputError(f"There is no release {version}: see `waymark model list`.")
+    return rows[version]
+
+
+def _live(rows: dict[str, Any]) -> Any | None:
+    return next((row for row in rows.values() if row.status == ReleaseStatus.LIVE.value), None)
+
+
+def _before(rows: dict[str, Any], live: Any) -> Any:
+    """Return the release that was live before."""
+    found = [
+        row
+        for row in rows.values()
+        if row.promoted_at is not None and row.version != live.version and _ROLLED_BACK not in row.metrics
+    ]
+    earlier = [row for row in found if (row.promoted_at, row.id) < (live.promoted_at, live.id)]
+    if not earlier:
+        raise InputError(f"No release was live before {live.version}.")
+    return max(earlier, key=lambda row: (row.promoted_at, row.id))
+
+
+def _loaded(models_dir: Path, row: Any) -> Release:
+    """Load a release as serving does, so that nothing becomes live that serving would refuse."""
+    try:
+        return load_release(models_dir / row.location, row.digest)
+    except ReleaseError as error:
+        raise InputError(f"Release {row.version} cannot be served: {error}") from error
+
+
+def _judged(folder: Path, digest: str) -> tuple[ReleaseManifest, Judgment]:
+    try:
+        manifest = read_manifest(folder, digest)
+        content = read_extra(folder, manifest, JUDGMENT)
+        if content is not None:
+            return manifest, Judgment.unpacked(content)
+    except ReleaseError as error:
+        raise InputError(str(error)) from error
+    raise InputError(f"Release {manifest.version} was trained by a version that did not record what it was judged on.")
+
+
+def _refusal(models_dir: Path, row: Any, live: Any | None) -> str | None:
+    """Return why a release must not go live; None when it may."""
+    try:
+        _, ours = _judged(models_dir / row.location, row.digest)
+        if live is None:
+            found, other = against_popularity(ours), "popularity"
+        else:
+            _, theirs = _judged(models_dir / live.location, live.digest)
+            found, other = compare(ours, theirs), "the live release"
+    except InputError as error:
+        return f"it cannot be compared. {error}"
+    if found.better:
+        return None
+    return (
+        f"its NDCG@10 is {found.ours.ndcg:.4f} and that of {other} is {found.theirs.ndcg:.4f} on the same "
+        f"{found.common} decisions; the difference of {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) "
+        "may be chance."
+    )
+
+
+async def _audit(
+    connection: Any, action: str, version: str, now: datetime, *, replaced: str | None, forced: bool
+) -> None:
+    await record(
+        connection,
+        actor=None,
+        action=action,
+        subject=Subject("ModelRelease", version),
+        outcome=DONE,
+        details={"replaced": replaced, "forced": forced},
+        request_id=None,
+        now=now,
+    )

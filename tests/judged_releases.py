@@ -1,0 +1,65 @@
+"""Releases on disk and in the register whose ranks a test chooses; what they rank with is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.clock import Clock
+from database.queries import releases
+from database.session import Database
+from serving.artifact import write_release
+from tests.simulated_ranking import release, trained
+from training.judgment import JUDGMENT, Judgment
+from training.split import Protocol
+
+AS_OF = 1_700_000_000_000_000
+
+
+def judgment(
+    model: Sequence[int],
+    popularity: int = 9,
+    *,
+    first: int = 1,
+    as_of: int = AS_OF,
+    protocol: Protocol = Protocol.TIME_SPLIT,
+) -> Judgment:
+    """Return ranks of decisions of learners who are numbered from `first`."""
+    count = len(model)
+    return Judgment(
+        protocol=protocol,
+        as_of=as_of,
+        learner_ids=np.arange(first, first + count),
+        course_ids=np.arange(first, first + count) % 7,
+        moments=np.full(count, as_of),
+        model=np.array(model, np.int64),
+        popularity=np.full(count, popularity),
+    )
+
+
+async def write(
+    database: Database, models_dir: Path, clock: Clock, version: str, judged: Judgment | None, **metrics: object
+) -> None:
+    """Write and register a release."""
+    model = trained()
+    digest = write_release(
+        models_dir / version,
+        release().manifest.model_copy(update={"version": version}),
+        model.booster,
+        release().course_ids,
+        model.similarities,
+        extras={} if judged is None else {JUDGMENT: judged.packed()},
+    )
+    row = {
+        "version": version,
+        "location": version,
+        "digest": digest,
+        "feature_service": "ranking_v1",
+        "metrics": {"rankers": {"model": {"ndcg": 0.3}}, **metrics},
+        "training_rows": 1,
+        "created_at": clock(),
+    }
+    async with database.transaction() as connection:
+        await releases.register(connection, row)
