@@ -54,7 +54,7 @@ class VectorLayout:
     def names(self) -> tuple[str, ...]:
         """Names of the columns in order."""
         stored = (*self.learner, *self.course)
-        return (*(_relative_name(name) for name in stored), *DERIVED_FEATURES, *PAIR_FEATURES)
+        return (*(relative_name(name) for name in stored), *DERIVED_FEATURES, *PAIR_FEATURES)
 
     @property
     def digest(self) -> str:
@@ -93,7 +93,8 @@ class VectorLayout:
         return vector
 
 
-def _relative_name(name: str) -> str:
+def relative_name(name: str) -> str:
+    """Return the name of the column of a stored feature: of a moment it tells how many days ago it was."""
     return f"{name.removesuffix(MOMENT_SUFFIX)}_days_ago" if name.endswith(MOMENT_SUFFIX) else name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from training.history import LearningHistory
 from training.judgment import Judgment
 from training.lists import ListQuality, first_ten, list_quality
 from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
+from training.notes import Notes, curve_steps, notes
 from training.segments import segments
 from training.split import Protocol, Split, Stage, decided
 
@@ -38,6 +39,8 @@ class Segment:
         model: NDCG@10 of the model.
         popularity: that of popularity.
         ratio: the one over the other; infinite where popularity has none.
+        low: lower end of the 95% bootstrap interval of `model`.
+        high: its upper end.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Segment:
     model: float
     popularity: float
     ratio: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Evaluation:
         lists: what the model's lists are like beyond that; None when it was not asked.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
         judgment: the ranks of every decision, which figures of two releases are compared by; no part of the tables.
+        notes: curves for a report; no part of the tables.
         exploration_cost: share of the model's NDCG@10 that is lost when every list explores a new course.
     """
 
@@ -77,6 +83,7 @@ class Evaluation:
     cold_start: ColdStart | None = None
     exploration_cost: float = 0.0
     judgment: Judgment | None = field(default=None, repr=False, compare=False)
+    notes: Notes | None = field(default=None, repr=False, compare=False)
 
     @property
     def gain(self) -> float:
@@ -86,8 +93,12 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Return every figure, as JSON has it: what is infinite is null."""
-        described = {**asdict(replace(self, judgment=None)), "protocol": self.protocol.value, "cutoff": CUTOFF}
-        return {name: _plain(value) for name, value in described.items() if name != "judgment"}
+        described = {
+            **asdict(replace(self, judgment=None, notes=None)),
+            "protocol": self.protocol.value,
+            "cutoff": CUTOFF,
+        }
+        return {name: _plain(value) for name, value in described.items() if name not in {"judgment", "notes"}}
 
 
 def evaluate(
@@ -119,11 +130,14 @@ def evaluate(
     similarities = fit_similarities(knowledge.known, knowledge.size)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
-    ranks["model"], lists = _model_ranks(history, test, similarities, booster, features, step=step, name=name)
+    steps = curve_steps(booster.num_boosted_rounds())
+    ranks["model"], lists, curve = _model_ranks(
+        history, test, similarities, booster, features, step=step, name=name, steps=steps
+    )
     if test.until is not None:
         daily = replace(test, until=None)
         name = "Ranking them as of each day"
-        ranks["model-daily"], _ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
+        ranks["model-daily"], *_ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
     return Evaluation(
@@ -135,11 +149,12 @@ def evaluate(
         comparisons=tuple(
             compared(figures, resampled, "model", other) for other in ranks if not other.startswith("model")
         ),
-        segments=_segments(history, test, ranks),
+        segments=_segments(history, test, ranks, seed),
         lists=list_quality(history, decided(history, test, test.decisions), lists, counts) if thorough else None,
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
         exploration_cost=exploration_cost(ranks["model"]),
         judgment=_judgment(history, protocol, test, ranks),
+        notes=notes(curve, lists, int(history.published.sum())),
     )
 
 
@@ -201,16 +216,25 @@ def _model_ranks(
     *,
     step: Step,
     name: str,
-) -> tuple[Integers, Integers]:
-    """Return ranks among the candidates, which are what serving ranks, and the first ten of each list."""
+    steps: Sequence[int] = (),
+) -> tuple[Integers, Integers, list[tuple[int, float]]]:
+    """Return ranks among the candidates, which are what serving ranks, and the first ten of each list.
+
+    Third is NDCG@10 of the first so many trees of the ranker, by the steps.
+    """
     advance = step(name, len(test.decisions))
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
+    curve = dict.fromkeys(steps, 0.0)
     for part in merged(examples(history, test, similarities)):
-        scores = booster.inplace_predict(with_features(history, part, features))
+        vectors = with_features(history, part, features)
+        scores = booster.inplace_predict(vectors)
+        for trees in steps:
+            early = booster.inplace_predict(vectors, iteration_range=(0, trees))
+            curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))
         ranks.append(_candidate_ranks(part, scores))
         lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
         advance(len(part.decisions))
-    return np.concatenate(ranks), np.concatenate(lists)
+    return np.concatenate(ranks), np.concatenate(lists), list(curve.items())
 
 
 def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
@@ -221,11 +245,12 @@ def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
     return np.where(np.isfinite(targets), reached, NOT_RANKED)
 
 
-def _segments(history: LearningHistory, test: Stage, ranks: dict[str, Integers]) -> tuple[Segment, ...]:
-    ours, theirs = gains(ranks["model"]), gains(ranks["popularity"])
+def _segments(history: LearningHistory, test: Stage, ranks: dict[str, Integers], seed: int) -> tuple[Segment, ...]:
     found = []
     for name, mask in segments(history, test):
-        model, baseline = float(ours[mask].mean()), float(theirs[mask].mean())
-        ratio = model / baseline if baseline else float("inf")
-        found.append(Segment(name, int(mask.sum()), model, baseline, ratio))
+        chosen = {ranker: ranks[ranker][mask] for ranker in ("model", "popularity")}
+        figures, _ = measured(chosen, np.random.default_rng(seed))
+        model, baseline = figures["model"], figures["popularity"].ndcg
+        ratio = model.ndcg / baseline if baseline else float("inf")
+        found.append(Segment(name, int(mask.sum()), model.ndcg, baseline, ratio, model.low, model.high))
     return tuple(found)

@@ -18,6 +18,7 @@ from training.evaluate import Evaluation, evaluate
 from training.fit import ROUNDS, SEED, fit_ranker
 from training.history import LearningHistory
 from training.judgment import JUDGMENT
+from training.notes import NOTES
 from training.split import Protocol, Stage, split, training_stages
 
 Report = Callable[[str, int, int], None]
@@ -173,14 +174,13 @@ def save(
         code_version=installed_version("waymark"),
     )
     models_dir.mkdir(parents=True, exist_ok=True)
-    judgment = trained.evaluation.judgment
     digest = write_release(
         models_dir / version,
         manifest,
         trained.booster,
         history.traits.course_ids,
         trained.similarities,
-        extras={} if judgment is None else {JUDGMENT: judgment.packed()},
+        extras=_extras(trained.evaluation),
     )
     return manifest, digest
 
@@ -218,6 +218,11 @@ def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
         report(step, done, total)
 
     return advance
+
+
+def _extras(evaluation: Evaluation) -> dict[str, bytes]:
+    found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes}
+    return {name: each.packed() for name, each in found.items() if each is not None}
 
 
 def _moment(microseconds: int) -> datetime:

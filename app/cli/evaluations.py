@@ -48,10 +48,12 @@ def _rankers(evaluation: Evaluation) -> Table:
 def _segments(evaluation: Evaluation) -> Table:
     table = Table(title=f"NDCG@{CUTOFF} by segment")
     table.add_column("Segment")
-    for name in ("Learners", "Model", "Popularity", "Ratio"):
+    for name in ("Learners", "Model", "95%", "Popularity", "Ratio"):
         table.add_column(name, justify="right")
     for each in evaluation.segments:
-        table.add_row(each.name, str(each.learners), f"{each.model:.4f}", f"{each.popularity:.4f}", f"{each.ratio:.2f}")
+        interval = f"{each.low:.4f} to {each.high:.4f}"
+        figures = (f"{each.model:.4f}", interval, f"{each.popularity:.4f}", f"{each.ratio:.2f}")
+        table.add_row(each.name, str(each.learners), *figures)
     return table
 
 

@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from app.cli import releases
+from app.cli import releases, reporting
 from app.cli.evaluations import print_evaluation
 from app.cli.running import DataDir, progress_console, run_on_platform
 from app.model_scoring import Scored, ScoringRequest, score_learners
@@ -165,6 +165,7 @@ def score(
 app.command()(releases.compare)
 app.command()(releases.promote)
 app.command()(releases.rollback)
+app.command()(reporting.report)
 app.command(name="list")(releases.list_)
 
 

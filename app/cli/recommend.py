@@ -135,13 +135,14 @@ def _table(found: Printed) -> Table:
     table.add_column("Score", justify="right")
     table.add_column("Reasons")
     for rank, course in enumerate(found.ranked.courses, start=1):
-        reasons = "; ".join(_text(reason, found) for reason in course.reasons)
+        reasons = "; ".join(told(reason, found) for reason in course.reasons)
         title = found.titles.get(course.course_id, "")
         table.add_row(str(rank), str(course.course_id), escape(title), f"{course.score:.3f}", escape(reasons))
     return table
 
 
-def _text(reason: Reason, found: Printed) -> str:
+def told(reason: Reason, found: Printed) -> str:
+    """Return a reason as a person at a terminal is told it."""
     if reason.kind is ReasonKind.BECAUSE_YOU_TOOK and reason.course_id is not None:
         return f"took {found.titles.get(reason.course_id, reason.course_id)}"
     if reason.kind is ReasonKind.MATCHES_GOAL and reason.topic_id is not None:

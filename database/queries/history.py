@@ -139,3 +139,11 @@ COURSE_SOURCES: Statement[SourceRow] = Statement(
 TOPIC_PARENTS: Statement[TopicParentRow] = Statement(
     select(topics.c.id, topics.c.parent_id).where(topics.c.parent_id.is_not(None)), TopicParentRow
 )
+
+RECENT_LEARNERS: Statement[LearnerRow] = Statement(
+    select(enrollments.c.learner_id.label("id"))
+    .group_by(enrollments.c.learner_id)
+    .order_by(func.max(enrollments.c.enrolled_at).desc(), enrollments.c.learner_id)
+    .limit(bindparam("number", type_=BigInteger)),
+    LearnerRow,
+)

@@ -148,8 +148,29 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     lists = pd.read_csv(scored)
     assert {"MODEL"} == set(lists["strategy"])
     assert 4 * LEARNERS == len(lists.drop_duplicates(["learner_id", "course_id"]))
+    page = platform.data_dir / "report.html"
+    reported = runner.invoke(model.app, ["report", "--output", str(page)])
+    assert f"The report of release {version} is in" in reported.stdout
+    check_page(page, platform.data_dir / "models" / version)
     # The page and the letter are ranked alike: what the command above printed leads the list.
     assert lists[lists["learner_id"] == "pupil-7"]["score"].is_monotonic_decreasing
+
+
+def check_page(page: Path, release: Path) -> None:
+    """Check that a report tells the figures of its release, and harms nobody who opens it."""
+    text = page.read_text(encoding="utf-8")
+    metrics = json.loads((release / "release.json").read_text(encoding="utf-8"))["metrics"]
+    for figures in (*metrics["rankers"].values(), {"ndcg": metrics["segments"][0]["model"]}):
+        assert f"{figures['ndcg']:.4f}" in text
+    curve = json.loads((release / "notes.json").read_text(encoding="utf-8"))["learning_curve"]
+    assert 15 == curve[-1][0]
+    assert metrics["rankers"]["model"]["ndcg"] == pytest.approx(curve[-1][1])
+    headings = ("Against other rankers", "By segment", "Learning curve", "What of the catalog is shown")
+    for heading in (*headings, "What the ranker reads", "Drift since training", "Examples", "Learner "):
+        assert f"{heading}" in text
+    assert "took Course [" in text
+    assert "<script" not in text
+    assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
 
 
 @pytest.mark.timeout(400)
@@ -201,7 +222,14 @@ def test_wrong_input_is_one_line(
     monkeypatch.setenv("WAYMARK_DATA_DIR", str(tmp_path))
     runner = CliRunner()
     missing = str(tmp_path / "absent" / "table.json")
-    for arguments in (["evaluate", "--json", missing], ["train"], ["promote", "none"]):
+    for arguments in (
+        ["evaluate", "--json", missing],
+        ["train"],
+        ["promote", "none"],
+        ["report", "--output", str(tmp_path / "report.html")],
+        ["report", "--output", missing],
+        ["report", "--output", str(tmp_path)],
+    ):
         assert isinstance(runner.invoke(model.app, arguments).exception, InputError), arguments
     assert "no release yet" in runner.invoke(model.app, ["list"]).stdout
     monkeypatch.setenv("WAYMARK_RECOMMENDATIONS", "off")

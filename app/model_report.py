@@ -1,0 +1,178 @@
+"""The report of a release, composed: its files, the feature tables, and some lists if it is live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.cli.recommend import answer, told
+from app.releases import list_releases
+from app.server import ranking
+from app.wiring import Platform
+from core.errors import InputError, ReleaseError, UnavailableError
+from database.queries import courses as course_queries
+from database.queries.history import HISTORY, RECENT_LEARNERS
+from database.queries.releases import ReleaseRow
+from database.tables.models import ReleaseStatus
+from features.course import POPULARITY_FEATURES, PROFILE_FEATURES
+from features.learner import LEARNER_FEATURES
+from features.vector import MOMENT_SUFFIX, relative_name
+from serving.artifact import Release, load_release, read_extra
+from serving.rankings import RecommendationRequest, Strategy
+from training.dataset import PointInTimeFeatures
+from training.history import LearningHistory
+from training.notes import NOTES, Notes
+from training.report import Drift, Example, ReportContents, drift, page
+
+EXAMPLES, LENGTH = 5, 5
+_HISTORY = 10
+
+
+async def write_report(parts: Platform, version: str | None, output: Path, fewest: int = EXAMPLES) -> str:
+    """Write the page of a release to a file that appears only when it is complete.
+
+    Args:
+        parts: the opened platform.
+        version: of the release; the live one, else the newest, when None.
+        output: the file.
+        fewest: learners to show as examples.
+
+    Returns:
+        The version.
+
+    Raises:
+        InputError: there is no such release, it cannot be read, or the file cannot be written.
+    """
+    row = _chosen(await list_releases(parts.database), version)
+    try:
+        release = await asyncio.to_thread(load_release, parts.models_dir / row.location, row.digest)
+        content = read_extra(parts.models_dir / row.location, release.manifest, NOTES)
+        notes = None if content is None else Notes.unpacked(content)
+    except ReleaseError as error:
+        raise InputError(str(error)) from error
+    live = row.status == ReleaseStatus.LIVE.value
+    moved, no_drift = await _drift(parts, release)
+    examples = await _examples(parts, release, fewest) if live else []
+    contents = ReportContents(
+        manifest=release.manifest,
+        status=_status(row),
+        booster=release.booster,
+        notes=notes,
+        meanings=_meanings(),
+        drift=moved,
+        examples=examples,
+        missing=(
+            no_drift,
+            "Nobody could be shown a list of the model now."
+            if live
+            else "Only the live release can be asked for lists.",
+        ),
+    )
+    await asyncio.to_thread(_write, output, await asyncio.to_thread(page, contents))
+    return row.version
+
+
+def _chosen(rows: Sequence[ReleaseRow], version: str | None) -> ReleaseRow:
+    if not rows:
+        raise InputError("There is no release yet; `waymark model train` makes one.")
+    if version is None:
+        return next((row for row in rows if row.status == ReleaseStatus.LIVE.value), rows[0])
+    found = next((row for row in rows if row.version == version), None)
+    if found is None:
+        raise InputError(f"There is no release {version}: see `waymark model list`.")
+    return found
+
+
+def _status(row: ReleaseRow) -> str:
+    if row.status == ReleaseStatus.LIVE.value:
+        forced = ", by force" if row.metrics.get("promotion", {}).get("forced") else ""
+        return f"Live since {row.promoted_at:%Y-%m-%d %H:%M} UTC{forced}"
+    return "A candidate" if row.status == ReleaseStatus.CANDIDATE.value else "Retired"
+
+
+def _meanings() -> dict[str, str]:
+    """Return what stored features mean, by the name of their column."""
+    told_features = {**LEARNER_FEATURES, **POPULARITY_FEATURES, **PROFILE_FEATURES}
+    return {relative_name(name): text for name, (_, text) in told_features.items()}
+
+
+async def _drift(parts: Platform, release: Release) -> tuple[list[Drift] | None, str]:
+    """Return drift, or why there is none."""
+    from app.model_training import training_data  # noqa: PLC0415 - Feast takes seconds to import.
+
+    try:
+        async with training_data(parts, release.manifest.feature_service) as data:
+            now = int(parts.clock().timestamp() * 1e6)
+            moved = await asyncio.to_thread(_moved, data.history, data.features, release, now)
+            return moved, ""
+    except (InputError, UnavailableError) as error:
+        return None, f"The feature tables cannot be read. {error}"
+
+
+def _moved(history: LearningHistory, features: PointInTimeFeatures, release: Release, now: int) -> list[Drift]:
+    trained = int(release.manifest.trained_until.timestamp() * 1e6)
+    found = []
+    for names, ids, read in (
+        (features.layout.learner, history.learner_ids, features.read_learners),
+        (features.layout.course, history.traits.course_ids, features.read_courses),
+    ):
+        if names and len(ids):
+            then, today = (np.asarray(read(ids, np.full(len(ids), at)), np.float64) for at in (trained, now))
+            # A moment moves with the clock; what drifts is how long ago it was.
+            for place, name in enumerate(names):
+                age = name.endswith(MOMENT_SUFFIX)
+                before = trained / 1e6 - then[:, place] if age else then[:, place]
+                after = now / 1e6 - today[:, place] if age else today[:, place]
+                found.append(drift(name, before, after))
+    return sorted(found, key=lambda each: -each.index)
+
+
+async def _examples(parts: Platform, release: Release, count: int) -> list[Example]:
+    """Return lists of the learners who were active last, as the API would answer them."""
+    if parts.redis_url is None:
+        return []
+    found: list[Example] = []
+    async with ranking(parts) as ranked:
+        recommender = ranked.recommender(parts, 10.0)
+        await recommender.rulebook.load(parts.database, parts.clock())
+        for learner_id in await _recent(parts, count):
+            request = RecommendationRequest(learner_id=learner_id, now=parts.clock(), limit=LENGTH)
+            printed = await answer(parts.database, recommender, request)
+            by = printed.ranked
+            if by.strategy is Strategy.MODEL and by.model_version == release.manifest.version:
+                courses = [
+                    (printed.titles.get(each.course_id, ""), [told(reason, printed) for reason in each.reasons])
+                    for each in by.courses
+                ]
+                found.append(Example(learner_id, await _taken(parts, learner_id), courses))
+    return found
+
+
+async def _recent(parts: Platform, count: int) -> list[int]:
+    async with parts.database.reader() as reader:
+        return [row.id for row in await reader.fetch(RECENT_LEARNERS, number=count)]
+
+
+async def _taken(parts: Platform, learner_id: int) -> list[str]:
+    async with parts.database.reader() as reader:
+        rows = (await reader.fetch(HISTORY, learner_id=learner_id))[:_HISTORY]
+        titles = {
+            row.id: row.title
+            for row in await reader.fetch(course_queries.BY_IDS, ids=sorted(row.course_id for row in rows))
+        }
+    return [titles[row.course_id] for row in rows if row.course_id in titles]
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"The file {path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,249 @@
+"""One page about a release, for whoever decides whether it is shown to learners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xgboost
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from features.drift import population_stability
+from features.pair import PAIR_FEATURES
+from features.vector import DERIVED_FEATURES
+from serving.artifact import ReleaseManifest
+from training.notes import Notes
+from training.plots import Bar, bars, line
+
+STABLE, ANOTHER = 0.1, 0.25
+"""Below the first a population is stable, above the second it is another one."""
+_STRONGEST = 20
+_TITLE = "NDCG@10 with 95% intervals"
+
+
+@dataclass(frozen=True)
+class Example:
+    """What a learner would be shown.
+
+    Attributes:
+        learner_id: the number, and nothing else about the person.
+        history: titles of what they took, the newest first.
+        courses: titles and reasons of the list, best first.
+    """
+
+    learner_id: int
+    history: Sequence[str]
+    courses: Sequence[tuple[str, Sequence[str]]]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a stored feature has moved since training.
+
+    Attributes:
+        name: of the feature.
+        index: population stability index.
+        missing_then: share of the learners or courses without a value at the end of training.
+        missing_now: share of them now.
+    """
+
+    name: str
+    index: float
+    missing_then: float
+    missing_now: float
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """What the page is made of.
+
+    Attributes:
+        manifest: what the release is.
+        status: whether it is live, as a sentence without its full stop.
+        booster: the ranker.
+        notes: curves; None if the release has none.
+        meanings: descriptions of stored features, by name.
+        drift: of stored features; None if the feature tables cannot be read.
+        examples: lists; none for a release that is not live.
+        missing: why there is no drift, and why there are no examples.
+    """
+
+    manifest: ReleaseManifest
+    status: str
+    booster: xgboost.Booster
+    notes: Notes | None
+    meanings: Mapping[str, str]
+    drift: Sequence[Drift] | None
+    examples: Sequence[Example]
+    missing: tuple[str, str]
+
+
+def drift(name: str, before: NDArray[np.float64], now: NDArray[np.float64]) -> Drift:
+    """Return how a feature has moved.
+
+    Args:
+        name: of the feature.
+        before: float64[n], n > 0, NaN for missing.
+        now: float64[m], m > 0.
+    """
+    return Drift(name, population_stability(before, now), float(np.isnan(before).mean()), float(np.isnan(now).mean()))
+
+
+def page(contents: ReportContents) -> str:
+    """Return the page: whole in itself, without scripts, everything in it escaped."""
+    metrics = contents.manifest.metrics
+    rankers, segments = _rankers(metrics), _segments(metrics)
+    importance = _importance(contents)
+    environment = Environment(
+        loader=PackageLoader("training"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        manifest=contents.manifest,
+        made=f"{contents.manifest.created_at:%Y-%m-%d %H:%M} UTC",
+        status=contents.status,
+        facts=_facts(contents.manifest),
+        metrics=metrics,
+        retrieved=f"{metrics['retrieved']:.1%}",
+        rankers=rankers,
+        segments=segments,
+        notes=contents.notes,
+        importance=importance,
+        drift=None if contents.drift is None else [_moved(each) for each in contents.drift],
+        examples=[
+            {
+                "learner_id": each.learner_id,
+                "history": each.history,
+                "courses": [{"title": title, "reasons": reasons} for title, reasons in each.courses],
+            }
+            for each in contents.examples
+        ],
+        drift_missing=contents.missing[0],
+        examples_missing=contents.missing[1],
+        plots={name: Markup(svg) for name, svg in _plots(contents, segments, importance).items()},  # noqa: S704 - texts in them are escaped.
+    )
+
+
+def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
+    return [
+        ("Trained on", f"{manifest.trained_from:%Y-%m-%d} to {manifest.trained_until:%Y-%m-%d}"),
+        ("Decisions", f"{manifest.training_decisions:,}"),
+        ("Feature service", manifest.feature_service),
+        ("Columns", f"{len(manifest.vector_names)}, digest {manifest.vector_digest[:12]}"),
+        ("Data", f"fingerprint {manifest.data_fingerprint[:12]}"),
+        ("Seed", str(manifest.seed)),
+        ("Code", f"Waymark {manifest.code_version}"),
+    ]
+
+
+def _rankers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
+    ratios = {each["baseline"]: each for each in metrics.get("comparisons", ())}
+    rows = []
+    for name, found in metrics["rankers"].items():
+        ratio = ratios.get(name)
+        rows.append(
+            {
+                "name": name,
+                "hit_rate": f"{found['hit_rate']:.4f}",
+                "ndcg": f"{found['ndcg']:.4f}",
+                "interval": f"{found['low']:.4f} to {found['high']:.4f}",
+                "ratio": _times(ratio["ratio"]) if ratio else "",
+                "ratio_interval": f"{_times(ratio['low'])} to {_times(ratio['high'])}" if ratio else "",
+            }
+        )
+    return rows
+
+
+def _times(ratio: float | None) -> str:
+    """Return a ratio; null in JSON is infinite."""
+    return "∞" if ratio is None else f"{ratio:.2f}"
+
+
+def _segments(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    # Releases of before have segments without intervals.
+    found = [each for each in metrics.get("segments", ()) if "low" in each]
+    return [
+        {
+            "name": each["name"],
+            "learners": f"{each['learners']:,}",
+            "model": f"{each['model']:.4f}",
+            "interval": f"{each['low']:.4f} to {each['high']:.4f}",
+            "popularity": f"{each['popularity']:.4f}",
+            "ratio": _times(each["ratio"]),
+            "worse": each["model"] < each["popularity"],
+            "figures": each,
+        }
+        for each in found
+    ]
+
+
+def _importance(contents: ReportContents) -> list[dict[str, Any]]:
+    gains = contents.booster.get_score(importance_type="total_gain")
+    whole = sum(gains.values()) or 1.0
+    strongest = sorted(gains.items(), key=lambda each: (-each[1], each[0]))[:_STRONGEST]
+    return [
+        {
+            "name": name,
+            "kind": _kind(name, contents.manifest),
+            "share": f"{gain / whole:.1%}",
+            "value": gain / whole,
+            "meaning": contents.meanings.get(name, ""),
+        }
+        for name, gain in strongest
+    ]
+
+
+def _kind(name: str, manifest: ReleaseManifest) -> str:
+    if name in PAIR_FEATURES:
+        return "pair"
+    if name in DERIVED_FEATURES:
+        return "derived"
+    edge = len(manifest.learner_features)
+    return "learner" if name in manifest.vector_names[:edge] else "course"
+
+
+def _moved(found: Drift) -> dict[str, str]:
+    verdict = "stable" if found.index < STABLE else "has moved" if found.index <= ANOTHER else "another population"
+    return {
+        "name": found.name,
+        "index": f"{found.index:.3f}",
+        "missing_then": f"{found.missing_then:.1%}",
+        "missing_now": f"{found.missing_now:.1%}",
+        "verdict": verdict,
+    }
+
+
+def _plots(
+    contents: ReportContents, segments: Sequence[Mapping[str, Any]], importance: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    notes, rankers = contents.notes, contents.manifest.metrics["rankers"]
+    plots = {
+        "rankers": bars(
+            f"{_TITLE}, by ranker",
+            [
+                Bar(name, each["ndcg"], f"{each['ndcg']:.4f}", each["low"], each["high"])
+                for name, each in rankers.items()
+            ],
+        ),
+        "segments": bars(
+            f"{_TITLE}, by segment",
+            [
+                Bar(each["name"], figures["model"], each["model"], figures["low"], figures["high"])
+                for each in segments
+                for figures in (each["figures"],)
+            ],
+        ),
+        "importance": bars(
+            "Share of the gain", [Bar(each["name"], each["value"], each["share"]) for each in importance]
+        ),
+    }
+    if notes is not None:
+        plots["learning"] = line("NDCG@10 by number of trees", notes.learning_curve, "trees", "NDCG@10")
+        plots["coverage"] = line("Courses in any list, by length", notes.coverage_curve, "length", "share of courses")
+        plots["exposure"] = line(
+            "Lorenz curve of exposure", notes.exposure_curve, "share of courses", "share of places"
+        )
+    return plots
