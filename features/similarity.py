@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Similarities:
     sequential: Sparse
     latent: Sparse
 
-    @property
+    @cached_property
     def matrices(self) -> dict[str, Sparse]:
         """All of them by name, in the order of the fields."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

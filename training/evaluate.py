@@ -15,7 +15,7 @@ from features.interactions import Integers
 from features.similarity import Similarities, fit_similarities
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
-from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
+from training.dataset import Examples, PointInTimeFeatures, examples, with_features
 from training.history import LearningHistory
 from training.lists import ListQuality, first_ten, list_quality
 from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, gains, measured
@@ -185,7 +185,7 @@ def _model_ranks(
     """Return ranks among the candidates, which are what serving ranks, and the first ten of each list."""
     advance = step(name, len(test.decisions))
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
-    for part in merged(examples(history, test, similarities)):
+    for part in examples(history, test, similarities):
         scores = booster.inplace_predict(with_features(history, part, features))
         ranks.append(_candidate_ranks(part, scores))
         lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))

@@ -6,26 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from features.histories import DAY, HOUR, Floats, Histories, Popularity
 from features.interactions import Integers, Interactions
-from features.pair import (
-    DAY,
-    HOUR,
-    PAIR_FEATURES,
-    RECENCY,
-    RECENT,
-    TRANSITION_RECENCY,
-    Floats,
-    Histories,
-    pair_features,
-    relate,
-)
+from features.pair import PAIR_FEATURES, pair_features
+from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, relate
 from features.similarity import Similarities, fit_similarities
 from tests.simulated_history import simulated_traits
 
 COURSES = 12
 NOW = 20_000 * DAY
 TRAITS = simulated_traits(COURSES)
-POPULARITY = np.zeros((1, COURSES), np.float32)
+POPULARITY = Popularity.of(np.zeros(COURSES))
 
 
 def histories(*taken: list[int]) -> Histories:
@@ -47,29 +38,17 @@ def similarities(seed: int = 1) -> Similarities:
     return fit_similarities(log, COURSES)
 
 
-def features_of(batch: Histories, fitted: Similarities) -> Floats:
+def features_of(batch: Histories, fitted: Similarities, popularity: Popularity = POPULARITY) -> Floats:
     """Return the pair features of every history with every course."""
-    rows = np.repeat(np.arange(len(batch)), COURSES)
-    columns = np.tile(np.arange(COURSES), len(batch))
-    return pair_features(relate(batch, fitted, TRAITS, POPULARITY), batch, TRAITS, rows, columns)
+    every = np.arange(COURSES)
+    return np.concatenate(
+        [pair_features(relate(each, fitted, TRAITS, popularity), each, TRAITS, every) for each in batch]
+    )
 
 
 def column(values: Floats, name: str) -> Floats:
     """Return one feature."""
     return values[:, PAIR_FEATURES.index(name)]
-
-
-taken_lists = st.lists(st.lists(st.integers(0, COURSES - 1), max_size=COURSES, unique=True), min_size=1, max_size=6)
-
-
-@given(taken=taken_lists, seed=st.integers(0, 20))
-@settings(max_examples=40, deadline=None)
-def test_a_batch_gives_what_each_learner_alone_gets(taken: list[list[int]], seed: int) -> None:
-    """Training computes batches and serving one learner: both get the same numbers."""
-    fitted = similarities(seed)
-    together = features_of(histories(*taken), fitted)
-    alone = np.concatenate([features_of(histories(each), fitted) for each in taken])
-    np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-7)
 
 
 @given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True))
@@ -108,9 +87,7 @@ def test_popularity_is_weighed_by_topics_and_languages_of_the_history() -> None:
     """What many take counts where the history has the topic and the language; what is missing counts as nothing."""
     popularity = np.arange(COURSES, dtype=np.float32)[None, :].copy()
     popularity[0, 3] = np.nan
-    batch = histories([0])
-    rows, columns = np.zeros(COURSES, np.int64), np.arange(COURSES)
-    values = pair_features(relate(batch, similarities(), TRAITS, popularity), batch, TRAITS, rows, columns)
+    values = features_of(histories([0]), similarities(), Popularity.of(popularity[0]))
     expected = np.nan_to_num(popularity[0])
     assert expected.tolist() == column(values, "pair_popularity").tolist()
     topics = column(values, "pair_topics")
