@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -45,7 +45,9 @@ DESCRIBED = ("content", "titles", "topics")
 
 _SIMILARITIES = tuple(WEIGHING)
 _ROWS = 2 * len(_SIMILARITIES) + len(UNWEIGHTED)
-_DECAYS = {name: decay ** np.arange(reach) for name, (reach, decay) in WEIGHING.items()}
+_DECAYS = [decay ** np.arange(reach) for reach, decay in WEIGHING.values()]
+_SMALL = 250_000
+"""Values that are read faster from one end to the other than looked up."""
 _SHARES = RECENCY ** np.arange(RECENT)
 
 
@@ -94,17 +96,9 @@ def _similar(
     courses: Integers, similarities: Similarities, size: int
 ) -> tuple[Integers, NDArray[np.intp], NDArray[np.float32]]:
     """Return the attributes `near`, `places` and `values` of `Relations`."""
-    columns, stored, lengths, weights, bounds = [], [], [], [np.empty(0)], [0]
-    newest = []
-    for name, matrix in similarities.matrices.items():
-        decays = _DECAYS[name][: len(courses)]
-        indices, data, counts = rows_of(matrix, courses[: len(decays)])
-        columns += indices
-        stored += data
-        lengths += counts
-        weights.append(decays)
-        newest.append(bounds[-1] + (counts[0] if counts else 0))
-        bounds.append(bounds[-1] + sum(counts))
+    reaches = [min(reach, len(courses)) for reach, _ in WEIGHING.values()]
+    rows = np.concatenate([courses[:reach] + number * size for number, reach in enumerate(reaches)])
+    columns, stored, lengths = rows_of(similarities.stacked, rows)
     if not columns:
         none = np.zeros(0, np.int64)
         return none, np.zeros(size, np.intp), np.zeros((_ROWS, 1), np.float32)
@@ -116,11 +110,15 @@ def _similar(
     places = np.full(size, count, np.intp)
     places[near] = np.arange(count)
     local = places[found]
-    weighted = plain * np.repeat(np.concatenate(weights), lengths)
+    weights = np.concatenate([decays[:reach] for decays, reach in zip(_DECAYS, reaches, strict=True)])
+    weighted = plain * np.repeat(weights, lengths)
+    ends = np.cumsum([0, *lengths]).tolist()
+    firsts = [0, *accumulate(reaches)]
+    bounds = [ends[first] for first in firsts]
     values = np.zeros((_ROWS, count + 1), np.float32)
     for row, (start, end) in enumerate(pairwise(bounds)):
         values[row] = np.bincount(local[start:end], weighted[start:end], count + 1)
-        last = slice(start, newest[row])
+        last = slice(start, ends[firsts[row] + 1])
         values[len(_SIMILARITIES) + row, local[last]] = plain[last]
     for row, name in enumerate(UNWEIGHTED, start=2 * len(_SIMILARITIES)):
         start, end = bounds[_SIMILARITIES.index(name) :][:2]
@@ -157,16 +155,20 @@ def _described(courses: Integers, traits: CourseTraits) -> Floats:
     shares = _SHARES[: len(courses)]
     weights = np.tile(shares / shares.sum(), len(DESCRIBED))
     profile = _combined(traits.described, _stacked(courses, size, len(DESCRIBED)), weights)
-    named = profile.nonzero()[0]
-    columns, values, lengths = rows_of(traits.described_by, named)
-    if not columns:
-        return np.zeros((len(DESCRIBED), size), np.float32)
-    ends = np.cumsum([0, *lengths], dtype=np.int32)
-    shape = (len(DESCRIBED) * size, len(named))
-    shared: sp.csc_array[Any] = sp.csc_array((np.concatenate(values), np.concatenate(columns), ends), shape=shape)
-    overlap: Floats = (shared @ profile[named]).reshape(len(DESCRIBED), size)
+    matrix: Sparse | sp.csc_array[Any] = traits.described
+    if matrix.nnz > _SMALL:
+        # What the history does not share with a course needs no look.
+        named = profile.nonzero()[0]
+        columns, values, lengths = rows_of(traits.described_by, named)
+        parts = (_joined(values, np.float32), _joined(columns, np.int32), np.cumsum([0, *lengths], dtype=np.int32))
+        matrix, profile = sp.csc_array(parts, shape=(matrix.shape[0], len(named))), profile[named]
+    overlap: Floats = (matrix @ profile).reshape(len(DESCRIBED), size)
     overlap[-1] /= traits.topic_counts
     return overlap
+
+
+def _joined(parts: list[NDArray[Any]], kind: type[np.number[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def described_alike(traits: CourseTraits, course: int, columns: Integers) -> Floats:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,16 +64,16 @@ def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple
     yield "popularity", most_popular(popularity, eligible, QUOTAS["popularity"])
 
 
-def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> NDArray[Any]:
+def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
     """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first."""
-    positive = ((values > 0) & eligible).nonzero()[0]
+    positive: Integers = ((values > 0) & eligible).nonzero()[0]
     if len(positive) <= count:
         return positive
     held = values[positive]
     ordered = held.copy()
     ordered.partition(len(ordered) - count)
     bar = ordered[-count]
-    found = positive[held >= bar]
+    found: Integers = positive[held >= bar]
     if len(found) > count:
         above = positive[held > bar]
         found = np.concatenate([above, positive[held == bar][: count - len(above)]])

@@ -83,7 +83,8 @@ def reasons_for(evidence: Evidence, columns: Integers) -> list[tuple[Reason, ...
         return []
     contributed = contributions(evidence, columns)
     strongest = contributed.argmax(axis=0)
-    known = frozenset(evidence.traits.topics[evidence.history.courses].indices.tolist())
+    own, _, _ = spread(evidence.traits.topics, evidence.history.courses)
+    known = frozenset(own.tolist())
     answers = []
     for place, column in enumerate(columns.tolist()):
         reasons: list[Reason] = []

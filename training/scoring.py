@@ -16,7 +16,7 @@ from training.dataset import PointInTimeFeatures, candidates
 from training.history import LearningHistory
 from training.release import FittedModel
 
-_BATCH = 512
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,22 @@ class ScoredList:
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """Stored features as of the moment: of the learners who are asked for and have a history, and of all courses."""
+class _Scoring:
+    """What all learners are scored from.
 
+    Attributes:
+        history: the log.
+        features: of which the layout is read.
+        model: what scores.
+        moment: microseconds since 1970.
+        learners: float64[k, f], stored features of the learners who are asked for and have a history.
+        courses: float32[n, g], stored features of all courses.
+    """
+
+    history: LearningHistory
+    features: PointInTimeFeatures
+    model: FittedModel
+    moment: int
     learners: NDArray[np.float64]
     courses: Floats
 
@@ -87,14 +100,14 @@ def score(
     popular = _popular(history, moment, count)
     lengths = history.before(np.maximum(learners, 0), np.full(len(learners), moment, np.int64)).lengths
     known = (lengths > 0) & (learners >= 0)
-    stored = _stored(history, features, learners[known], moment)
+    scoring = _scoring(history, features, model, learners[known], moment)
     places = np.concatenate([[0], np.cumsum(known)])
     waiting: _Batch | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="scoring") as pool:
         for start in range(0, len(learners), _BATCH):
             part = slice(start, start + _BATCH)
             rows = slice(places[start], places[min(start + _BATCH, len(learners))])
-            batch = _prepared(history, features, model, pool, learners[part], known[part], stored, rows, moment)
+            batch = _prepared(scoring, learners[part], known[part], rows, pool)
             if waiting is not None:
                 yield from _lists(history, waiting, popular, count)
             waiting = batch
@@ -102,32 +115,33 @@ def score(
             yield from _lists(history, waiting, popular, count)
 
 
-def _stored(history: LearningHistory, features: PointInTimeFeatures, learners: Integers, moment: int) -> _Stored:
-    if not len(learners):
-        layout = features.layout
-        return _Stored(np.empty((0, len(layout.learner))), np.empty((0, len(layout.course)), np.float32))
-    ids, courses = history.learner_ids[learners], history.traits.course_ids
-    return _Stored(
-        np.asarray(features.read_learners(ids, np.full(len(ids), moment, np.int64)), np.float64),
-        features.read_courses(courses, np.full(len(courses), moment, np.int64)),
-    )
+def _scoring(
+    history: LearningHistory, features: PointInTimeFeatures, model: FittedModel, known: Integers, moment: int
+) -> _Scoring:
+    layout, ids, courses = features.layout, history.learner_ids[known], history.traits.course_ids
+    own, stored = np.empty((0, len(layout.learner))), np.empty((0, len(layout.course)), np.float32)
+    if len(known):
+        own = np.asarray(features.read_learners(ids, np.full(len(ids), moment, np.int64)), np.float64)
+        stored = features.read_courses(courses, np.full(len(courses), moment, np.int64))
+    return _Scoring(history, features, model, moment, own, stored)
 
 
 def _prepared(
-    history: LearningHistory,
-    features: PointInTimeFeatures,
-    model: FittedModel,
-    pool: ThreadPoolExecutor,
-    asked: Integers,
-    known: NDArray[np.bool_],
-    stored: _Stored,
-    rows: slice,
-    moment: int,
+    scoring: _Scoring, asked: Integers, known: NDArray[np.bool_], rows: slice, pool: ThreadPoolExecutor
 ) -> _Batch:
-    """Return the candidates of some learners, which the ranker has begun to score."""
-    histories = history.before(asked[known], np.full(int(known.sum()), moment, np.int64))
+    """Return the candidates of some learners, which the ranker has begun to score.
+
+    Args:
+        scoring: what from.
+        asked: int64[d], the learners.
+        known: bool[d], whether they have a history.
+        rows: where those with a history stand in the stored features.
+        pool: the ranker's thread.
+    """
+    history = scoring.history
+    histories = history.before(asked[known], np.full(int(known.sum()), scoring.moment, np.int64))
     pairs, columns = [np.empty((0, len(PAIR_FEATURES)), np.float32)], [np.empty(0, np.int64)]
-    for one, relations, found in candidates(history, histories, model.similarities):
+    for one, relations, found in candidates(history, histories, scoring.model.similarities):
         pairs.append(pair_features(relations, one, history.traits, found))
         columns.append(found)
     lengths = [len(each) for each in columns[1:]]
@@ -136,9 +150,10 @@ def _prepared(
     def predict() -> NDArray[np.float64]:
         if not len(every):
             return np.empty(0)
-        own = np.repeat(stored.learners[rows], lengths, axis=0)
-        vectors = features.layout.assemble(np.array([moment]), own, stored.courses[every], np.concatenate(pairs))
-        predicted: NDArray[np.float64] = model.booster.inplace_predict(vectors).astype(np.float64)
+        own = np.repeat(scoring.learners[rows], lengths, axis=0)
+        now, pair = np.array([scoring.moment]), np.concatenate(pairs)
+        vectors = scoring.features.layout.assemble(now, own, scoring.courses[every], pair)
+        predicted: NDArray[np.float64] = scoring.model.booster.inplace_predict(vectors).astype(np.float64)
         return predicted
 
     return _Batch(asked, known, np.cumsum([0, *lengths]), every, pool.submit(predict))

@@ -1,4 +1,4 @@
-"""Pair features: the same numbers however decisions are batched, and the numbers that their names promise."""
+"""Pair features: the numbers that their names promise."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from features import relations
 from features.histories import DAY, HOUR, Floats, Histories, Popularity
 from features.interactions import Integers, Interactions
 from features.pair import PAIR_FEATURES, pair_features
-from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, relate
+from features.relations import RECENCY, UNWEIGHTED, WEIGHING, relate
 from features.similarity import Similarities, fit_similarities
 from tests.simulated_history import simulated_traits
 
@@ -51,24 +52,44 @@ def column(values: Floats, name: str) -> Floats:
     return values[:, PAIR_FEATURES.index(name)]
 
 
-@given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True))
+@given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True), seed=st.integers(0, 20))
 @settings(max_examples=40, deadline=None)
-def test_comparisons_equal_a_naive_computation(taken: list[int]) -> None:
-    """Sums, maxima and decays equal what loops over dense matrices give."""
-    fitted = similarities()
+def test_comparisons_equal_a_naive_computation(taken: list[int], seed: int) -> None:
+    """Sums, decays, newest and relative values equal what loops over dense matrices give."""
+    fitted = similarities(seed)
     values = features_of(histories(taken), fitted)
-    cosine, rates = fitted.item_item.toarray(), fitted.transitions.toarray()
-    recent = list(enumerate(taken))[:RECENT]
-    expected = sum((RECENCY**age * cosine[course] for age, course in recent), start=np.zeros(COURSES))
-    np.testing.assert_allclose(column(values, "pair_item_item"), expected, rtol=1e-5, atol=1e-7)
-    linear = fitted.linear.toarray()
-    np.testing.assert_allclose(column(values, "pair_linear_flat"), linear[taken].sum(axis=0), rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(column(values, "pair_item_item_last"), cosine[taken[0]], rtol=1e-6)
-    np.testing.assert_allclose(column(values, "pair_item_item_flat"), cosine[taken].sum(axis=0), rtol=1e-5)
-    decayed = sum((TRANSITION_RECENCY**age * rates[course] for age, course in recent[:8]), start=np.zeros(COURSES))
-    np.testing.assert_allclose(column(values, "pair_transitions"), decayed, rtol=1e-5, atol=1e-7)
-    content = TRAITS.content.toarray()
-    np.testing.assert_allclose(column(values, "pair_content_last"), content @ content[taken[0]], rtol=1e-5, atol=1e-6)
+    for name, (reach, decay) in WEIGHING.items():
+        matrix = getattr(fitted, name).toarray()
+        recent = list(enumerate(taken))[:reach]
+        expected = sum((decay**age * matrix[course] for age, course in recent), start=np.zeros(COURSES))
+        equal(column(values, f"pair_{name}"), expected)
+        equal(column(values, f"pair_{name}_last"), matrix[taken[0]])
+        if name in UNWEIGHTED:
+            equal(column(values, f"pair_{name}_flat"), matrix[taken].sum(axis=0))
+        if f"pair_{name}_relative" in PAIR_FEATURES:
+            equal(column(values, f"pair_{name}_relative"), expected / (expected.max() or 1))
+    shares = RECENCY ** np.arange(len(taken))
+    for name in ("content", "titles"):
+        vectors = getattr(TRAITS, name).toarray()
+        expected = vectors @ (shares / shares.sum() @ vectors[taken])
+        equal(column(values, f"pair_{name}"), expected)
+        equal(column(values, f"pair_{name}_last"), vectors @ vectors[taken[0]])
+        equal(column(values, f"pair_{name}_relative"), expected / (expected.max() or 1))
+
+
+@given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True))
+@settings(max_examples=20, deadline=None)
+def test_a_large_catalog_is_compared_like_a_small_one(taken: list[int]) -> None:
+    """Looking up what a history shares gives what reading everything gives."""
+    small = features_of(histories(taken), similarities())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_SMALL", 0)
+        np.testing.assert_allclose(features_of(histories(taken), similarities()), small, rtol=1e-5, atol=1e-6)
+
+
+def equal(found: Floats, expected: Floats | np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    """Check that values are equal but for the rounding of float32."""
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_context_counts_time_back_from_the_decision() -> None:
