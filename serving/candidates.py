@@ -28,6 +28,8 @@ QUOTAS: Mapping[str, int] = MappingProxyType(
     }
 )
 """How many courses each retriever brings at most."""
+_LARGE = 4_000
+"""Values that are not looked through as a whole."""
 
 
 def select_candidates(relations: Relations, eligible: NDArray[np.bool_]) -> Integers:
@@ -66,7 +68,8 @@ def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple
 
 def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
     """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first."""
-    positive: Integers = ((values > 0) & eligible).nonzero()[0]
+    least = _least(values, eligible, count) if len(values) > _LARGE else 0.0
+    positive: Integers = ((values >= least if least > 0 else values > 0) & eligible).nonzero()[0]
     if len(positive) <= count:
         return positive
     held = values[positive]
@@ -78,6 +81,19 @@ def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
         above = positive[held > bar]
         found = np.concatenate([above, positive[held == bar][: count - len(above)]])
     return found
+
+
+def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:
+    """Return a value that at least `count` eligible ones reach, by those in every few places; 0 when few are eligible.
+
+    Most values are put aside by one comparison with it.
+    """
+    step = len(values) // _LARGE
+    some = values[::step][eligible[::step]]
+    if len(some) <= count:
+        return 0.0
+    some.partition(len(some) - count)
+    return float(some[-count])
 
 
 def most_popular(popularity: Popularity, eligible: NDArray[np.bool_], count: int) -> Integers:

@@ -70,14 +70,14 @@ def simulated(courses: int, *, learners: int = 200, rounds: int = 300, seed: int
         layout=SERVICE_LAYOUT,
         booster=_booster(rounds, rng),
         course_ids=matrix.course_ids,
-        similarities=Similarities(*(_neighbors(courses, rng) for _ in range(7))),
+        similarities=Similarities(*_neighbors(courses, rng)),
     )
     parents = {topic: TOPICS + topic % PARENTS for topic in range(TOPICS)}
     model = align(release, matrix, parents)
     now = int(NOW.timestamp() * 1e6)
     # Learners take neighbors of each other's courses, as they do.
     taken = [
-        np.unique((rng.integers(courses) + (rng.random(40) ** 3 * courses / 2).astype(np.int64)) % courses)[:LENGTH]
+        np.unique((rng.integers(courses) + (rng.random(40) ** 4 * courses / 8).astype(np.int64)) % courses)[:LENGTH]
         for _ in range(learners)
     ]
     ages = np.arange(1, LENGTH + 1) * DAY
@@ -190,8 +190,10 @@ def _matrix(courses: int, rng: np.random.Generator) -> CourseMatrix:
     features = rng.integers(0, 50, (courses, len(SERVICE_LAYOUT.course))).astype(np.float32)
     features[:, SERVICE_LAYOUT.course.index("course_enrollments_30d")] = np.maximum(popularity, 0)
     features[:, SERVICE_LAYOUT.course.index("course_first_enrolled_at")] = NOW.timestamp() - 86_400 * 300
-    words = np.minimum(rng.zipf(1.3, (courses, 6)), 2 * courses)
-    topics = rng.integers(0, TOPICS, courses)
+    # Words as frequent as in real titles: the most frequent one is in a tenth of them.
+    likely = 1.0 / (np.arange(courses) + 9)
+    words = rng.choice(courses, (courses, 6), p=likely / likely.sum())
+    topics = np.arange(courses) * TOPICS // courses
     return CourseMatrix(
         course_ids=np.arange(1, courses + 1, dtype=np.int64),
         names=SERVICE_LAYOUT.course,
@@ -210,21 +212,20 @@ def _matrix(courses: int, rng: np.random.Generator) -> CourseMatrix:
     )
 
 
-def _neighbors(courses: int, rng: np.random.Generator) -> Sparse:
-    """Return float32[n, n] with 200 entries in each row, most of them near the diagonal."""
+def _neighbors(courses: int, rng: np.random.Generator) -> Iterator[Sparse]:
+    """Yield seven float32[n, n] with 200 entries in each row; those near the diagonal are strong in all of them."""
     count, patterns = min(NEIGHBORS, courses - 1), 64
-    steps = np.stack([_distinct(courses, count, rng) for _ in range(patterns)])
-    rows = np.arange(courses)
-    columns = (rows[:, None] + steps[rows % patterns]) % courses
-    columns.sort(axis=1)
-    values = rng.random(courses * count, np.float32)
-    ends = np.arange(courses + 1, dtype=np.int32) * count
-    return sp.csr_array((values, columns.astype(np.int32).ravel(), ends), shape=(courses, courses))
+    rows, ends = np.arange(courses), np.arange(courses + 1, dtype=np.int32) * count
+    for _ in range(7):
+        steps = np.stack([_distinct(courses, count, rng) for _ in range(patterns)])[rows % patterns]
+        columns = ((rows[:, None] + steps) % courses).astype(np.int32)
+        values = (rng.random(steps.shape, np.float32) + 0.5) / (1 + steps.astype(np.float32)) ** 0.5
+        yield sp.csr_array((values.ravel(), columns.ravel(), ends), shape=(courses, courses))
 
 
 def _distinct(courses: int, count: int, rng: np.random.Generator) -> Integers:
     """Return different steps below the number of courses, mostly short ones."""
-    likely = 1.0 / np.arange(1, courses) ** 0.7
+    likely = 1.0 / np.arange(1, courses)
     return rng.choice(np.arange(1, courses), count, replace=False, p=likely / likely.sum())
 
 

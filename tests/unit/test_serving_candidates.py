@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features.histories import Popularity
+from serving import candidates
 from serving.candidates import best, most_popular
 
 SIZE, COUNT = 150, 40
@@ -30,6 +32,16 @@ def test_popularity_fills_the_list(values: Scores, eligible: Mask, count: int) -
     """Popularity brings as many eligible courses as are wanted or exist, those that nobody took too, in their order."""
     expected = sorted(np.flatnonzero(eligible).tolist(), key=lambda position: (-values[position], position))[:count]
     assert expected == most_popular(Popularity.of(values), eligible, count).tolist()
+
+
+@given(values=scores, eligible=arrays(np.bool_, SIZE))
+@settings(max_examples=60, deadline=None)
+def test_many_courses_are_chosen_from_like_few(values: Scores, eligible: Mask) -> None:
+    """Looking at a part first changes nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        expected = best(values, eligible, 8).tolist()
+        patch.setattr(candidates, "_LARGE", 30)
+        assert expected == best(values, eligible, 8).tolist()
 
 
 def test_without_courses_there_are_no_candidates() -> None:
