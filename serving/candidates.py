@@ -28,8 +28,8 @@ QUOTAS: Mapping[str, int] = MappingProxyType(
     }
 )
 """How many courses each retriever brings at most."""
-_LARGE = 4_000
-"""Values that are not looked through as a whole."""
+_SAMPLE = 1_000
+"""Of how many values a first guess of the best is made."""
 
 
 def select_candidates(relations: Relations, eligible: NDArray[np.bool_]) -> Integers:
@@ -68,13 +68,14 @@ def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple
 
 def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
     """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first."""
-    least = _least(values, eligible, count) if len(values) > _LARGE else 0.0
+    least = _least(values, eligible, count) if len(values) > 2 * _SAMPLE else 0.0
     positive: Integers = ((values >= least if least > 0 else values > 0) & eligible).nonzero()[0]
     if len(positive) <= count:
         return positive
     held = values[positive]
     ordered = held.copy()
-    ordered.partition(len(ordered) - count)
+    # Sorting hundreds is faster than partitioning them.
+    ordered.sort()
     bar = ordered[-count]
     found: Integers = positive[held >= bar]
     if len(found) > count:
@@ -88,11 +89,11 @@ def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:
 
     Most values are put aside by one comparison with it.
     """
-    step = len(values) // _LARGE
+    step = len(values) // _SAMPLE
     some = values[::step][eligible[::step]]
     if len(some) <= count:
         return 0.0
-    some.partition(len(some) - count)
+    some.sort()
     return float(some[-count])
 
 

@@ -40,7 +40,7 @@ def test_many_courses_are_chosen_from_like_few(values: Scores, eligible: Mask) -
     """Looking at a part first changes nothing."""
     with pytest.MonkeyPatch.context() as patch:
         expected = best(values, eligible, 8).tolist()
-        patch.setattr(candidates, "_LARGE", 30)
+        patch.setattr(candidates, "_SAMPLE", 30)
         assert expected == best(values, eligible, 8).tolist()
 
 
