@@ -17,7 +17,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Compiled modules are kept, whatever the caller's environment says: imports are three times as fast with them.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Rounds and seconds of `make bench`; WRITE=1 puts its figures into the documentation.
+# Rounds and seconds of `make bench`; WRITE=1 puts its figures into the documentation. DATA_DIR=folder measures rankings on
+# a data folder with a live release too; nothing may run on it.
 ROUNDS ?= 3
 SECONDS ?= 1
 
@@ -41,6 +42,7 @@ bench: $(DEV_READY) ## Compare with other servers (ROUNDS=9 SECONDS=2 WRITE=1 fo
 	@$(BIN)/python -m tests.load.bench --rounds $(ROUNDS) --seconds $(SECONDS) \
 		$$(test -e $(VENV)/npm-load/.ready && echo --node $(VENV)/npm-load) \
 		$(if $(WRITE),--write docs/performance.md)
+	@$(BIN)/python -m tests.load.ranking $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(if $(WRITE),--write docs/performance.md)
 
 check: $(DEV_READY) lint types imports coverage ## Everything that CI runs
 

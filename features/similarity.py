@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,25 @@ class Similarities:
     sequential: Sparse
     latent: Sparse
 
-    @property
+    @cached_property
     def matrices(self) -> dict[str, Sparse]:
         """All of them by name, in the order of the fields."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @cached_property
+    def stacked(self) -> Sparse:
+        """float32[7n, n], all of them below each other; they become views of it, so that it takes no memory of its own.
+
+        One lookup in it answers for all.
+        """
+        matrices = self.matrices.values()
+        stacked: Sparse = sp.vstack(list(matrices), format="csr", dtype=np.float32)
+        start = 0
+        for matrix in matrices:
+            part = slice(start, start + matrix.nnz)
+            matrix.data, matrix.indices, start = stacked.data[part], stacked.indices[part], part.stop
+            matrix.indptr = matrix.indptr.astype(stacked.indices.dtype, copy=False)
+        return stacked
 
     def reordered(self, positions: Integers, size: int) -> Similarities:
         """Return the same over another array of courses.
@@ -64,6 +80,8 @@ class Similarities:
             positions: int64[n], where each course stands in the other array, or -1 when it is not there.
             size: length of the other array.
         """
+        if len(positions) == size and np.array_equal(positions, np.arange(size)):
+            return self
         return Similarities(**{name: _reordered(each, positions, size) for name, each in self.matrices.items()})
 
 

@@ -12,13 +12,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.histories import Floats
 from features.interactions import Integers
-from features.pair import PAIR_FEATURES, Floats
+from features.pair import PAIR_FEATURES
 
 DTYPE = "float32"
 RECIPE = 2
@@ -50,13 +52,13 @@ class VectorLayout:
         """Return the layout for features that may be named in any order, as Feast does."""
         return cls(tuple(sorted(learner)), tuple(sorted(course)))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the columns in order."""
         stored = (*self.learner, *self.course)
         return (*(relative_name(name) for name in stored), *DERIVED_FEATURES, *PAIR_FEATURES)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of names, order, types and recipe: equal in training and serving, or the release is refused."""
         described = {"recipe": RECIPE, "dtype": DTYPE, "names": self.names, "learner": len(self.learner)}
@@ -86,10 +88,13 @@ class VectorLayout:
                 if name.endswith(MOMENT_SUFFIX):
                     vector[:, start + position] = _days_ago(values[:, position], seconds)
         columns = {name: course[:, position] for position, name in enumerate(self.course)}
-        vector[:, end : end + len(DERIVED_FEATURES)] = _derived(columns, seconds, rows)
+        for position, derived in enumerate(_derived(columns, seconds, rows), start=end):
+            vector[:, position] = derived
         vector[:, end + len(DERIVED_FEATURES) :] = pair
         # Infinite is no number that training has seen; missing is.
-        vector[~np.isfinite(vector)] = np.nan
+        infinite = np.isinf(vector)
+        if infinite.any():
+            vector[infinite] = np.nan
         return vector
 
 
@@ -104,8 +109,8 @@ def _days_ago(moments: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[np
     return np.where(days >= 0, days, np.nan)
 
 
-def _derived(course: Mapping[str, Floats], seconds: NDArray[np.float64], rows: int) -> Floats:
-    """Return float32[rows, len(DERIVED_FEATURES)]; a column that the service lacks makes its features missing."""
+def _derived(course: Mapping[str, Floats], seconds: NDArray[np.float64], rows: int) -> list[NDArray[Any]]:
+    """Return DERIVED_FEATURES, [rows] each; a column that the service lacks makes its features missing."""
     missing = np.full(rows, np.nan, np.float32)
     total, week, month, quarter, first = (
         course.get(name, missing)
@@ -119,5 +124,4 @@ def _derived(course: Mapping[str, Floats], seconds: NDArray[np.float64], rows: i
     )
     age = np.maximum(_days_ago(first, seconds), 1.0)
     # A few are added, so that small counts do not look like trends.
-    derived = (total / age, (week + 1) / (month + 4), (month + 1) / (quarter + 3))
-    return np.stack(derived, axis=1).astype(np.float32)
+    return [total / age, (week + 1) / (month + 4), (month + 1) / (quarter + 3)]

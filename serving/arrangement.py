@@ -6,9 +6,10 @@ every longer list of the same moment.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 from itertools import chain
 from math import prod
 
@@ -46,12 +47,12 @@ def arrange(
     if explored is not None:
         window = _with_explored(window, explored)
     sequence = _Sequence(constraints, _pins(window, constraints))
-    for course in chain(window, ranked[WINDOW:]):
+    rest = (course for course in ranked[WINDOW:] if constraints.admits(course.course_id))
+    for course in chain(window, rest):
         # Scores are raised to what follows in the window, so that is arranged whole.
-        if len(sequence) >= max(limit, WINDOW):
+        if len(sequence.arranged) >= max(limit, WINDOW):
             break
-        if constraints.admits(course.course_id):
-            sequence.add(course)
+        sequence.add(course)
     else:
         sequence.finish()
     return _descending(sequence.arranged)[:limit]
@@ -76,13 +77,12 @@ class _Sequence:
         while self._pins:
             self._add_pinned(next(iter(self._pins)))
 
-    def __len__(self) -> int:
-        """Return how long the list is."""
-        return len(self.arranged)
-
     def _add_after_steps(self, course: RankedCourse) -> None:
         steps = self._constraints.steps(course.course_id, self._shown)
         if isinstance(steps, Obstacle):
+            return
+        if not steps and not self._pins:
+            self._append(course)
             return
         why = (Reason(ReasonKind.PREPARES_FOR, course_id=course.course_id),)
         for one in (*(RankedCourse(step, course.score, why) for step in steps), course):
@@ -165,27 +165,39 @@ def _added(
 def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[RankedCourse]:
     """Return the window with main topics spread: the next is the best whose topic is not too frequent just before."""
     courses = constraints.rules.courses if constraints.rules is not None else {}
-    topics = {
-        course.course_id: courses[course.course_id].main_topic for course in window if course.course_id in courses
-    }
-    waiting = list(window)
+    facts = [courses.get(course.course_id) for course in window]
+    topics = [None if each is None else each.main_topic for each in facts]
+    return [window[place] for place in spread_places(topics)]
+
+
+def spread_places(topics: Sequence[int | None]) -> list[int]:
+    """Return the places of courses in the order that spreads their main topics; None is a course without one."""
+    waiting: defaultdict[int | None, deque[int]] = defaultdict(deque)
+    for place, topic in enumerate(topics):
+        waiting[topic].append(place)
+    # The best course of each topic that is not too frequent; the others wait until it has become rarer.
+    heads = [(places[0], topic) for topic, places in waiting.items()]
+    heapify(heads)
     recent: deque[int | None] = deque(maxlen=TOPIC_SPREAD - 1)
     counted: Counter[int | None] = Counter()
-    spread: list[RankedCourse] = []
-    while waiting:
-        place = 0
-        for n, course in enumerate(waiting):
-            topic = topics.get(course.course_id)
-            if topic is None or counted[topic] < TOPIC_SHARE:
-                place = n
-                break
-        chosen = waiting.pop(place)
+    found: list[int] = []
+    while len(found) < len(topics):
+        if heads:
+            place, topic = heappop(heads)
+        else:
+            place, topic = min((places[0], each) for each, places in waiting.items() if places)
+        waiting[topic].popleft()
+        found.append(place)
         if len(recent) == recent.maxlen:
-            counted[recent[0]] -= 1
-        recent.append(topics.get(chosen.course_id))
-        counted[recent[-1]] += 1
-        spread.append(chosen)
-    return spread
+            leaving = recent[0]
+            counted[leaving] -= 1
+            if leaving not in (None, topic) and counted[leaving] == TOPIC_SHARE - 1 and waiting[leaving]:
+                heappush(heads, (waiting[leaving][0], leaving))
+        recent.append(topic)
+        counted[topic] += 1
+        if waiting[topic] and (topic is None or counted[topic] < TOPIC_SHARE):
+            heappush(heads, (waiting[topic][0], topic))
+    return found
 
 
 def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[RankedCourse]:

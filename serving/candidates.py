@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.histories import Floats, Popularity
 from features.interactions import Integers
-from features.pair import Floats, Relations
+from features.relations import WEIGHING, Relations
 
 QUOTAS: Mapping[str, int] = MappingProxyType(
     {
@@ -27,53 +28,81 @@ QUOTAS: Mapping[str, int] = MappingProxyType(
     }
 )
 """How many courses each retriever brings at most."""
+_SAMPLE = 1_000
+"""Of how many values a first guess of the best is made."""
 
 
-def retriever_scores(relations: Relations) -> dict[str, Floats]:
-    """Return float32[d, n] by retriever."""
-    return {
-        **relations.sums,
-        "content": relations.content,
-        "titles": relations.titles,
-        "topic_popularity": relations.topics * np.log1p(relations.popularity),
-        "popularity": relations.popularity,
-    }
-
-
-def select_candidates(scores: Mapping[str, Floats], eligible: NDArray[np.bool_]) -> tuple[Integers, Integers]:
-    """Return rows and columns (int64[m] each, ordered by row) of the union of what the retrievers bring.
+def select_candidates(relations: Relations, eligible: NDArray[np.bool_]) -> Integers:
+    """Return int64[m], ascending, the positions of the union of what the retrievers bring.
 
     How many they bring is constant: a ranking whose candidates depended on the page would repeat and lose courses.
 
     Args:
-        scores: float32[d, n] by retriever; nothing with a score of zero is brought, except by popularity,
-            which fills the list where nothing else is known.
-        eligible: bool[d, n], courses that may be shown.
+        relations: of one history with n courses.
+        eligible: bool[n], courses that may be shown.
     """
-    chosen = np.zeros(eligible.shape, np.bool_)
-    for name, values in scores.items():
-        _choose(chosen, values, eligible, QUOTAS[name], positive=name != "popularity")
-    rows, columns = np.nonzero(chosen)
-    return rows.astype(np.int64), columns.astype(np.int64)
+    chosen = np.zeros(len(eligible), np.bool_)
+    for _, positions in brought(relations, eligible):
+        chosen[positions] = True
+    return chosen.nonzero()[0]
 
 
-def _choose(
-    chosen: NDArray[np.bool_], values: Floats, eligible: NDArray[np.bool_], count: int, *, positive: bool
-) -> None:
-    """Mark the `count` eligible courses with the highest values."""
-    size = values.shape[1]
-    count = min(count, size)
-    if count == 0:
-        return
-    if positive:
-        # Most similarities are zero: one decision is answered from the few that are not.
-        considered = np.flatnonzero(((values > 0) & eligible).any(axis=0))
-        if len(considered) <= count:
-            chosen[:, considered] |= (values[:, considered] > 0) & eligible[:, considered]
-            return
-    masked = np.where(eligible, values, -np.inf)
-    best = np.argpartition(-masked, count - 1, axis=1)[:, :count]
-    found = np.take_along_axis(masked, best, axis=1)
-    kept = found > 0 if positive else np.isfinite(found)
-    rows = np.repeat(np.arange(len(values)), count).reshape(best.shape)
-    chosen[rows[kept], best[kept]] = True
+def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple[str, Integers]]:
+    """Yield the name of each retriever and int64[], the positions of what it brings.
+
+    Nothing with a score of zero is brought, except by popularity, which fills the list where nothing else is known.
+    Of equal scores those of the first positions are taken.
+    """
+    near, popularity = relations.near, relations.popularity
+    admitted = eligible[near]
+    for name, values in zip(WEIGHING, relations.sums, strict=True):
+        yield name, near[best(values, admitted, QUOTAS[name])]
+    content, titles, topics = relations.described
+    yield "content", best(content, eligible, QUOTAS["content"])
+    yield "titles", best(titles, eligible, QUOTAS["titles"])
+    taken = popularity.taken
+    weighed = topics[taken] * popularity.weights
+    yield "topic_popularity", taken[best(weighed, eligible[taken], QUOTAS["topic_popularity"])]
+    yield "popularity", most_popular(popularity, eligible, QUOTAS["popularity"])
+
+
+def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
+    """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first."""
+    least = _least(values, eligible, count) if len(values) > 2 * _SAMPLE else 0.0
+    positive: Integers = ((values >= least if least > 0 else values > 0) & eligible).nonzero()[0]
+    if len(positive) <= count:
+        return positive
+    held = values[positive]
+    ordered = held.copy()
+    # Sorting hundreds is faster than partitioning them.
+    ordered.sort()
+    bar = ordered[-count]
+    found: Integers = positive[held >= bar]
+    if len(found) > count:
+        above = positive[held > bar]
+        found = np.concatenate([above, positive[held == bar][: count - len(above)]])
+    return found
+
+
+def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:
+    """Return a value that at least `count` eligible ones reach, by those in every few places; 0 when few are eligible.
+
+    Most values are put aside by one comparison with it.
+    """
+    step = len(values) // _SAMPLE
+    some = values[::step][eligible[::step]]
+    if len(some) <= count:
+        return 0.0
+    some.sort()
+    return float(some[-count])
+
+
+def most_popular(popularity: Popularity, eligible: NDArray[np.bool_], count: int) -> Integers:
+    """Return the positions of the first `count` eligible courses, most popular first."""
+    order, looked = popularity.order, 2 * count
+    while True:
+        found = order[:looked]
+        found = found[eligible[found]]
+        if len(found) >= count or looked >= len(order):
+            return found[:count]
+        looked *= 4

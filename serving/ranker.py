@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from itertools import starmap
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ReleaseError
+from features.histories import CourseTraits, Floats, History, Popularity
 from features.interactions import Integers, Sparse
-from features.pair import CourseTraits, Floats, Histories, pair_features, relate
+from features.pair import pair_features
+from features.relations import Relations, relate, spread
 from features.similarity import Similarities, content_vectors, positions_of, title_vectors
 from serving.artifact import Release
 from serving.breaker import DeclinedError
-from serving.candidates import retriever_scores, select_candidates
+from serving.candidates import brought, select_candidates
 from serving.rankings import RankedCourse, Reason
 from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
 
@@ -115,6 +119,11 @@ class RankingModel:
     def version(self) -> str:
         """The version of the release."""
         return self.release.manifest.version
+
+    @cached_property
+    def popular(self) -> Popularity:
+        """What many take, with what is computed from it once."""
+        return Popularity.of(self.popularity[0])
 
 
 @dataclass(frozen=True)
@@ -220,26 +229,44 @@ def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
         DeclinedError: no course of the history is known, so there is nothing to rank by.
         ReleaseError: a learner feature that the release reads is not served.
     """
-    histories, eligible, taken = _known(model, question)
-    relations = relate(histories, model.similarities, model.traits, model.popularity)
-    rows, columns = select_candidates(retriever_scores(relations), eligible)
-    pair = pair_features(relations, histories, model.traits, rows, columns)
-    vectors = model.release.layout.assemble(
-        histories.now, _learner_row(model.release, question.learner), model.features[columns], pair
-    )
-    predicted = model.release.booster.inplace_predict(vectors) if len(columns) else np.empty(0, np.float32)
+    history, eligible, taken = _known(model, question)
+    relations = _relations(model, history)
+    columns = select_candidates(relations, eligible)
+    predicted = _predicted(model, question, history, relations, columns)
     later = _unprepared(model.matrix.prerequisites, columns, taken)
     order = np.lexsort((columns, -predicted, later))
-    others, lower = _others(model.popularity[0], eligible[0], columns, predicted)
-    places = np.concatenate([columns[order], others])[: question.limit]
-    values = np.concatenate([predicted[order].astype(np.float64), lower])[: question.limit]
-    reasons = reasons_for(_evidence(model, question, histories), places[: question.explained])
+    places, values = columns[order], predicted[order].astype(np.float64)
+    if len(places) < question.limit:
+        others, lower = _others(model.popular, eligible, columns, predicted)
+        places, values = np.concatenate([places, others]), np.concatenate([values, lower])
+    places, values = places[: question.limit], values[: question.limit]
+    reasons = reasons_for(_evidence(model, question, history), places[: question.explained])
     reasons += [()] * (len(places) - len(reasons))
-    return tuple(
-        RankedCourse(course_id, score, why)
-        for course_id, score, why in zip(
-            model.traits.course_ids[places].tolist(), values.tolist(), reasons, strict=True
-        )
+    ids = model.traits.course_ids[places].tolist()
+    return tuple(starmap(RankedCourse, zip(ids, values.tolist(), reasons, strict=True)))
+
+
+def _relations(model: RankingModel, history: History) -> Relations:
+    return relate(history, model.similarities, model.traits, model.popular)
+
+
+def _predicted(
+    model: RankingModel, question: Question, history: History, relations: Relations, columns: Integers
+) -> Floats:
+    """Return float32[m], what the ranker says of courses."""
+    vectors = _vectors(model, question, history, relations, columns)
+    predicted: Floats = model.release.booster.inplace_predict(vectors) if len(columns) else np.empty(0, np.float32)
+    return predicted
+
+
+def _vectors(
+    model: RankingModel, question: Question, history: History, relations: Relations, columns: Integers
+) -> Floats:
+    return model.release.layout.assemble(
+        np.array([history.now]),
+        _learner_row(model.release, question.learner),
+        model.features[columns],
+        pair_features(relations, history, model.traits, columns),
     )
 
 
@@ -249,9 +276,9 @@ def explain(model: RankingModel, question: Question, course_ids: Sequence[int]) 
     Raises:
         DeclinedError: no course of the history is known.
     """
-    histories, _, _ = _known(model, question)
+    history = _history(model, question)
     places, found = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
-    reasons = iter(reasons_for(_evidence(model, question, histories), places[found]))
+    reasons = iter(reasons_for(_evidence(model, question, history), places[found]))
     return [next(reasons) if there else () for there in found.tolist()]
 
 
@@ -262,14 +289,9 @@ def vectors(model: RankingModel, question: Question, course_ids: Sequence[int]) 
         DeclinedError: no course of the history is known.
         ReleaseError: a learner feature that the release reads is not served.
     """
-    histories, _, _ = _known(model, question)
+    history = _history(model, question)
     places, _ = positions_of(np.array(course_ids, np.int64), model.traits.course_ids)
-    relations = relate(histories, model.similarities, model.traits, model.popularity)
-    pair = pair_features(relations, histories, model.traits, np.zeros(len(places), np.int64), places)
-    learner = _learner_row(model.release, question.learner)
-    found: list[list[float]] = model.release.layout.assemble(
-        histories.now, learner, model.features[places], pair
-    ).tolist()
+    found: list[list[float]] = _vectors(model, question, history, _relations(model, history), places).tolist()
     return found
 
 
@@ -279,52 +301,51 @@ def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tup
     Raises:
         DeclinedError: no course of the history is known.
     """
-    histories, eligible, _ = _known(model, question)
-    scores = retriever_scores(relate(histories, model.similarities, model.traits, model.popularity))
-    found = []
-    for name, values in scores.items():
-        _, columns = select_candidates({name: values}, eligible)
-        if course_id in model.traits.course_ids[columns]:
-            found.append(name)
-    return tuple(found)
+    history, eligible, _ = _known(model, question)
+    (place,), (found,) = positions_of(np.array([course_id]), model.traits.course_ids)
+    return tuple(
+        name for name, positions in brought(_relations(model, history), eligible) if found and place in positions
+    )
 
 
 def _others(
-    popularity: Floats, eligible: NDArray[np.bool_], columns: Integers, predicted: Floats
+    popularity: Popularity, eligible: NDArray[np.bool_], columns: Integers, predicted: Floats
 ) -> tuple[Integers, NDArray[np.float64]]:
     """Return positions of the eligible courses that are no candidates, most popular first, and their scores.
 
     Args:
-        popularity: float32[n], enrollments in the last 30 days.
+        popularity: of the n courses.
         eligible: bool[n].
         columns: int64[m], positions of the candidates.
         predicted: float32[m], their scores; those of the others are below all of them.
     """
     rest = eligible.copy()
     rest[columns] = False
-    others = np.flatnonzero(rest).astype(np.int64)
-    taken = np.maximum(popularity[others].astype(np.float64), 0.0)
     # Positions are in the order of the ids, which break ties.
-    order = np.lexsort((others, -taken))
+    others = popularity.order[rest[popularity.order]]
     lowest = float(predicted.min()) if len(predicted) else 0.0
-    return others[order], lowest - 1.0 / (1.0 + taken[order])
+    return others, lowest - 1.0 / (1.0 + popularity.counts[others].astype(np.float64))
 
 
-def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the history over the matrix's courses, bool[1, n] that may be shown, and bool[n] that were taken."""
-    ids = model.traits.course_ids
-    positions, known = positions_of(np.array(question.history, np.int64), ids)
-    # A moment that is not before the decision, as of a clock that runs ahead, counts as just before.
-    moments = np.minimum(question.moments[known], question.now - 1)
-    histories = Histories(
-        offsets=np.array([0, int(known.sum())]),
-        courses=positions[known],
-        moments=moments,
-        now=np.array([question.now]),
-    )
-    if not len(histories.courses):
+def _history(model: RankingModel, question: Question) -> History:
+    """Return the history over the matrix's courses.
+
+    Raises:
+        DeclinedError: none of it is known.
+    """
+    positions, known = positions_of(np.array(question.history, np.int64), model.traits.course_ids)
+    if not known.any():
         raise DeclinedError("No course of the learner's history has features yet.")
-    taken = histories.taken(len(ids))[0]
+    # A moment that is not before the decision, as of a clock that runs ahead, counts as just before.
+    return History(positions[known], np.minimum(question.moments[known], question.now - 1), question.now)
+
+
+def _known(model: RankingModel, question: Question) -> tuple[History, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the history over the matrix's courses, bool[n] that may be shown, and bool[n] that were taken."""
+    ids = model.traits.course_ids
+    history = _history(model, question)
+    taken = np.zeros(len(ids), np.bool_)
+    taken[history.courses] = True
     eligible = ~taken & model.matrix.published
     if question.readable is not None:
         eligible &= question.readable
@@ -332,8 +353,10 @@ def _known(model: RankingModel, question: Question) -> tuple[Histories, NDArray[
     eligible[hidden[found]] = False
     if question.allowed is not None:
         allowed, found = positions_of(np.fromiter(question.allowed, np.int64, len(question.allowed)), ids)
-        eligible &= np.isin(np.arange(len(ids)), allowed[found])
-    return histories, eligible[None, :], taken
+        admitted = np.zeros(len(ids), np.bool_)
+        admitted[allowed[found]] = True
+        eligible &= admitted
+    return history, eligible, taken
 
 
 def _learner_row(release: Release, learner: Mapping[str, float]) -> NDArray[np.float64]:
@@ -349,14 +372,13 @@ def _unprepared(prerequisites: Sparse, columns: Integers, taken: NDArray[np.bool
     """Return bool[m], whether a course builds upon one that was not taken."""
     if prerequisites.nnz == 0:
         return np.zeros(len(columns), np.bool_)
-    needed = prerequisites[columns]
-    missing: NDArray[np.bool_] = np.asarray(needed @ (~taken).astype(np.float32)) > 0
-    return missing
+    needed, _, entries = spread(prerequisites, columns)
+    return np.bincount(entries, ~taken[needed], len(columns)) > 0
 
 
-def _evidence(model: RankingModel, question: Question, histories: Histories) -> Evidence:
+def _evidence(model: RankingModel, question: Question, history: History) -> Evidence:
     return Evidence(
-        histories=histories,
+        history=history,
         similarities=model.similarities,
         traits=model.traits,
         topic_ids=model.topic_ids,

@@ -8,17 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.histories import CourseTraits, Floats, History
 from features.interactions import Integers, Sparse
-from features.pair import (
-    RECENCY,
-    RECENT,
-    TRANSITION_RECENCY,
-    TRANSITION_RECENT,
-    CourseTraits,
-    Floats,
-    Histories,
-    spread,
-)
+from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT, spread
 from features.similarity import Similarities
 from serving.rankings import Reason, ReasonKind
 
@@ -47,7 +39,7 @@ class Evidence:
     """What one ranking was made from.
 
     Attributes:
-        histories: of the one learner.
+        history: of the learner.
         similarities: of the retrievers.
         traits: of the courses.
         topic_ids: int64[t], what the columns of the traits' topics mean.
@@ -56,7 +48,7 @@ class Evidence:
         goals: ids of the topics that the learner chose.
     """
 
-    histories: Histories
+    history: History
     similarities: Similarities
     traits: CourseTraits
     topic_ids: Integers
@@ -91,12 +83,13 @@ def reasons_for(evidence: Evidence, columns: Integers) -> list[tuple[Reason, ...
         return []
     contributed = contributions(evidence, columns)
     strongest = contributed.argmax(axis=0)
-    known = frozenset(evidence.traits.topics[evidence.histories.courses].indices.tolist())
+    own, _, _ = spread(evidence.traits.topics, evidence.history.courses)
+    known = frozenset(own.tolist())
     answers = []
     for place, column in enumerate(columns.tolist()):
         reasons: list[Reason] = []
         if contributed[strongest[place], place] > 0:
-            course = evidence.histories.courses[strongest[place]]
+            course = evidence.history.courses[strongest[place]]
             reasons.append(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=int(evidence.traits.course_ids[course])))
         reasons += _by_topic(evidence, column, known)
         if not reasons and evidence.popularity[column] >= evidence.bars.overall:
@@ -111,17 +104,17 @@ def contributions(evidence: Evidence, columns: Integers) -> NDArray[np.float64]:
     Cosines and transitions are weighted as the retrievers weigh them. Content only counts where neither says
     anything, because its scale is another.
     """
-    histories = evidence.histories
-    ages, size = histories.ages, len(evidence.traits)
+    history = evidence.history
+    ages, size = history.ages, len(evidence.traits)
     recent, near = ages < RECENT, ages < TRANSITION_RECENT
     weights = np.where(recent, RECENCY**ages, 0.0)
-    total = weights[:, None] * _block(evidence.similarities.item_item, histories.courses, columns, size)
+    total = weights[:, None] * _block(evidence.similarities.item_item, history.courses, columns, size)
     decayed = np.where(near, TRANSITION_RECENCY**ages, 0.0)
-    total += decayed[:, None] * _block(evidence.similarities.transitions, histories.courses, columns, size)
+    total += decayed[:, None] * _block(evidence.similarities.transitions, history.courses, columns, size)
     silent = ~total.any(axis=0)
     if silent.any():
         content = evidence.traits.content
-        alike = (content[histories.courses] @ content[columns[silent]].T).toarray()
+        alike = (content[history.courses] @ content[columns[silent]].T).toarray()
         total[:, silent] = weights[:, None] * alike
     return total
 
@@ -144,8 +137,8 @@ def _block(matrix: Sparse, rows: Integers, columns: Integers, size: int) -> NDAr
     """Return float64[h, k], the values where rows and columns meet."""
     places = np.full(size, -1)
     places[columns] = np.arange(len(columns))
-    keys, values, entries = spread(matrix, np.zeros(len(rows), np.int64), rows, size)
-    met = places[keys]
+    found, values, entries = spread(matrix, rows)
+    met = places[found]
     kept = met >= 0
     block = np.zeros((len(rows), len(columns)))
     block[entries[kept], met[kept]] = values[kept]

@@ -9,18 +9,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from features.histories import DAY, Floats, Histories, History, Popularity
 from features.interactions import Integers
-from features.pair import PAIR_FEATURES, Floats, Histories, Relations, pair_features, relate
+from features.pair import PAIR_FEATURES, pair_features
+from features.relations import Relations, relate
 from features.similarity import Similarities, fit_similarities
 from features.vector import VectorLayout
-from serving.candidates import retriever_scores, select_candidates
+from serving.candidates import select_candidates
 from training.history import LearningHistory
 from training.split import Stage, decided
 
 SAMPLED = 30
 """Candidates a training decision keeps besides the course that was taken, drawn uniformly: only hard ones mislead."""
-_CELLS = 2_000_000
-"""Decisions times courses that are held as dense arrays at once."""
 _FRAME = 2048
 """Decisions whose candidates are joined with features at once."""
 
@@ -93,8 +93,8 @@ def examples(
         similarities: fitted on what the stage knows.
         rng: samples candidates for training; None keeps all of them.
     """
-    for decisions in _chunks(stage.decisions, max(1, _CELLS // max(1, len(history.traits)))):
-        yield _examples(history, replace(stage, decisions=decisions), similarities, rng)
+    for start in range(0, len(stage.decisions), _FRAME):
+        yield _examples(history, replace(stage, decisions=stage.decisions[start : start + _FRAME]), similarities, rng)
 
 
 def training_set(
@@ -120,7 +120,7 @@ def training_set(
         if similarities is None or known is not stage.known:
             known = stage.known
             similarities = fit_similarities(history.interactions.select(known), len(history.traits))
-        for part in merged(examples(history, stage, similarities, rng)):
+        for part in examples(history, stage, similarities, rng):
             found = np.zeros(len(part.decisions), np.bool_)
             found[part.rows[part.taken]] = True
             vectors.append(with_features(history, part, features))
@@ -146,69 +146,54 @@ def with_features(history: LearningHistory, part: Examples, features: PointInTim
     return features.layout.assemble(part.moments[part.rows], learners[part.rows], courses, part.pair)
 
 
-def merged(parts: Iterator[Examples]) -> Iterator[Examples]:
-    """Yield larger chunks, so that each is one question to the feature store."""
-    held: list[Examples] = []
-    for part in parts:
-        held.append(part)
-        if sum(len(each.decisions) for each in held) >= _FRAME:
-            yield _join(held)
-            held = []
-    if held:
-        yield _join(held)
+def candidates(
+    history: LearningHistory, histories: Histories, similarities: Similarities
+) -> Iterator[tuple[History, Relations, Integers]]:
+    """Yield each history, how it relates to all courses, and int64[m], its candidates, ascending."""
+    traits = history.traits
+    days, places = np.unique(histories.now // DAY * DAY, return_inverse=True)
+    popular = [Popularity.of(counts) for counts in history.popularity(days)]
+    for one, place in zip(histories, places.tolist(), strict=True):
+        relations = relate(one, similarities, traits, popular[place])
+        eligible = history.published.copy()
+        eligible[one.courses] = False
+        yield one, relations, select_candidates(relations, eligible)
 
 
 def _examples(
     history: LearningHistory, stage: Stage, similarities: Similarities, rng: np.random.Generator | None
 ) -> Examples:
-    log, size, decisions = history.interactions, len(history.traits), stage.decisions
-    targets = log.courses[decisions]
+    log, decisions = history.interactions, stage.decisions
     histories = decided(history, stage, decisions)
-    relations, rows, columns = candidates(history, histories, similarities)
-    taken = columns == targets[rows]
-    if rng is not None:
-        # What was taken at the very same instant, or between the moment and the decision, is no negative either.
-        also = history.before(log.learners[decisions], log.moments[decisions] + 1).taken(size)[rows, columns] & ~taken
-        kept = _sampled(rows, taken, also, len(decisions), rng)
-        rows, columns, taken = rows[kept], columns[kept], taken[kept]
-    pair = pair_features(relations, histories, history.traits, rows, columns)
-    return Examples(decisions, histories.now, rows, columns, taken, pair)
+    # What was taken at the very same instant, or between the moment and the decision, is no negative either.
+    taken_by_then = history.before(log.learners[decisions], log.moments[decisions] + 1)
+    lengths, columns, pairs = [], [np.empty(0, np.int64)], [np.empty((0, len(PAIR_FEATURES)), np.float32)]
+    asked = zip(log.courses[decisions].tolist(), taken_by_then, strict=True)
+    for (target, also), (one, relations, found) in zip(
+        asked, candidates(history, histories, similarities), strict=True
+    ):
+        kept = found if rng is None else _sampled(found, target, also.courses, rng)
+        lengths.append(len(kept))
+        columns.append(kept)
+        pairs.append(pair_features(relations, one, history.traits, kept))
+    rows, every = np.repeat(np.arange(len(decisions), dtype=np.int64), lengths), np.concatenate(columns)
+    taken = every == log.courses[decisions][rows]
+    return Examples(decisions, histories.now, rows, every, taken, np.concatenate(pairs))
 
 
-def candidates(
-    history: LearningHistory, histories: Histories, similarities: Similarities
-) -> tuple[Relations, Integers, Integers]:
-    """Return how histories relate to all courses, and the candidates: rows and columns, int64[m] each."""
-    relations = relate(histories, similarities, history.traits, history.popularity(histories.now))
-    eligible = ~histories.taken(len(history.traits)) & history.published
-    rows, columns = select_candidates(retriever_scores(relations), eligible)
-    return relations, rows, columns
+def _sampled(columns: Integers, target: int, also: Integers, rng: np.random.Generator) -> Integers:
+    """Return the course that was taken and `SAMPLED` others, or nothing when it is no candidate.
 
-
-def _sampled(
-    rows: Integers, taken: NDArray[np.bool_], also: NDArray[np.bool_], count: int, rng: np.random.Generator
-) -> Integers:
-    """Return the positions of the taken ones and of `SAMPLED` others, of decisions whose course was retrieved."""
-    retrieved = np.bincount(rows[taken], minlength=count) > 0
-    order = np.lexsort((rng.random(len(rows)), ~taken, also, rows))
-    places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = order[(places <= SAMPLED)]
-    kept = kept[retrieved[rows[kept]] & ~also[kept]]
-    return np.sort(kept)
-
-
-def _chunks(decisions: Integers, length: int) -> Iterator[Integers]:
-    for start in range(0, len(decisions), length):
-        yield decisions[start : start + length]
-
-
-def _join(parts: list[Examples]) -> Examples:
-    starts = np.cumsum([0, *(len(part.decisions) for part in parts)])
-    return Examples(
-        decisions=np.concatenate([part.decisions for part in parts]),
-        moments=np.concatenate([part.moments for part in parts]),
-        rows=np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=False)]),
-        columns=np.concatenate([part.columns for part in parts]),
-        taken=np.concatenate([part.taken for part in parts]),
-        pair=np.concatenate([part.pair for part in parts]).reshape(-1, len(PAIR_FEATURES)),
-    )
+    Args:
+        columns: int64[m], the candidates, ascending.
+        target: the course that was taken.
+        also: int64[], courses that are neither.
+        rng: draws the others.
+    """
+    drawn = rng.random(len(columns))
+    if not (columns == target).any():
+        return columns[:0]
+    drawn[np.isin(columns, also)] = np.inf
+    drawn[columns == target] = -1.0
+    kept = np.argsort(drawn)[: SAMPLED + 1]
+    return columns[np.sort(kept[np.isfinite(drawn[kept])])]

@@ -15,7 +15,7 @@ from features.interactions import Integers
 from features.similarity import Similarities, fit_similarities
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
-from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
+from training.dataset import Examples, PointInTimeFeatures, examples, with_features
 from training.history import LearningHistory
 from training.judgment import Judgment
 from training.lists import ListQuality, first_ten, list_quality
@@ -225,7 +225,7 @@ def _model_ranks(
     advance = step(name, len(test.decisions))
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
     curve = dict.fromkeys(steps, 0.0)
-    for part in merged(examples(history, test, similarities)):
+    for part in examples(history, test, similarities):
         vectors = with_features(history, part, features)
         scores = booster.inplace_predict(vectors)
         for trees in steps:

@@ -67,11 +67,11 @@ def written(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def replace_figures(page: Path, text: str) -> None:
-    """Put the tables in the place of those that a page has."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")
+def replace_figures(page: Path, text: str, begin: str = _BEGIN, end: str = _END) -> None:
+    """Put the tables in the place of those that a page has between two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def _machine(results: Results) -> str:
@@ -86,7 +86,8 @@ def _machine(results: Results) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def written_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -102,7 +103,7 @@ def _rates(results: Results) -> str:
         for each in results.contestants
     ]
     heads = ["answers per second, and times the plain server's", *_NAMES, *(f"{name} times" for name in _NAMES), "MB"]
-    return _table(heads, rows)
+    return written_table(heads, rows)
 
 
 def _cpu(results: Results) -> str:
@@ -118,7 +119,7 @@ def _cpu(results: Results) -> str:
             ]
         )
     heads = ["processor time of the server, µs an answer", *_NAMES, *(f"{name} times" for name in _NAMES)]
-    return _table([*heads, *(f"{name} busy" for name in _NAMES)], rows)
+    return written_table([*heads, *(f"{name} busy" for name in _NAMES)], rows)
 
 
 def _targets(results: Results) -> str:
@@ -138,7 +139,7 @@ def _targets(results: Results) -> str:
                         said,
                     ]
                 )
-    return _table(["target", "at least", "rate", "processor time", ""], rows)
+    return written_table(["target", "at least", "rate", "processor time", ""], rows)
 
 
 def _latencies(results: Results) -> str:
@@ -153,13 +154,13 @@ def _latencies(results: Results) -> str:
         ]
         for each in results.latencies
     ]
-    return _table(["open loop", "of its own rate", "per second", "p50 ms", "p99 ms"], rows)
+    return written_table(["open loop", "of its own rate", "per second", "p50 ms", "p99 ms"], rows)
 
 
 def _features(table: Table) -> str:
     names = list(dict.fromkeys(name for name, _ in table))
     rows = [[name, *(_cost(table, name, operation) for operation in _NAMES)] for name in names]
-    return _table(["product: processor time, µs an answer", *_NAMES], rows)
+    return written_table(["product: processor time, µs an answer", *_NAMES], rows)
 
 
 def _cost(table: Table, name: str, operation: str) -> str:
@@ -187,4 +188,4 @@ def _workers(results: Results) -> str:
     times = [f"{ratio(results.workers, TWO, ONE, operation):.2f}" for operation in _NAMES]
     rows.append(["times", *times, *[""] * (len(_NAMES) + 1)])
     heads = ["`waymark serve --workers`", *(f"{name}/s" for name in _NAMES), *(f"{name} µs" for name in _NAMES)]
-    return _table([*heads, "MB a process"], rows)
+    return written_table([*heads, "MB a process"], rows)

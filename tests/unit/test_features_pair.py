@@ -1,4 +1,4 @@
-"""Pair features: the same numbers however decisions are batched, and the numbers that their names promise."""
+"""Pair features: the numbers that their names promise."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from features import relations
+from features.histories import DAY, HOUR, Floats, Histories, Popularity
 from features.interactions import Integers, Interactions
-from features.pair import (
-    DAY,
-    HOUR,
-    PAIR_FEATURES,
-    RECENCY,
-    RECENT,
-    TRANSITION_RECENCY,
-    Floats,
-    Histories,
-    pair_features,
-    relate,
-)
+from features.pair import PAIR_FEATURES, pair_features
+from features.relations import RECENCY, UNWEIGHTED, WEIGHING, relate
 from features.similarity import Similarities, fit_similarities
 from tests.simulated_history import simulated_traits
 
 COURSES = 12
 NOW = 20_000 * DAY
 TRAITS = simulated_traits(COURSES)
-POPULARITY = np.zeros((1, COURSES), np.float32)
+POPULARITY = Popularity.of(np.zeros(COURSES))
 
 
 def histories(*taken: list[int]) -> Histories:
@@ -47,11 +39,12 @@ def similarities(seed: int = 1) -> Similarities:
     return fit_similarities(log, COURSES)
 
 
-def features_of(batch: Histories, fitted: Similarities) -> Floats:
+def features_of(batch: Histories, fitted: Similarities, popularity: Popularity = POPULARITY) -> Floats:
     """Return the pair features of every history with every course."""
-    rows = np.repeat(np.arange(len(batch)), COURSES)
-    columns = np.tile(np.arange(COURSES), len(batch))
-    return pair_features(relate(batch, fitted, TRAITS, POPULARITY), batch, TRAITS, rows, columns)
+    every = np.arange(COURSES)
+    return np.concatenate(
+        [pair_features(relate(each, fitted, TRAITS, popularity), each, TRAITS, every) for each in batch]
+    )
 
 
 def column(values: Floats, name: str) -> Floats:
@@ -59,37 +52,44 @@ def column(values: Floats, name: str) -> Floats:
     return values[:, PAIR_FEATURES.index(name)]
 
 
-taken_lists = st.lists(st.lists(st.integers(0, COURSES - 1), max_size=COURSES, unique=True), min_size=1, max_size=6)
-
-
-@given(taken=taken_lists, seed=st.integers(0, 20))
+@given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True), seed=st.integers(0, 20))
 @settings(max_examples=40, deadline=None)
-def test_a_batch_gives_what_each_learner_alone_gets(taken: list[list[int]], seed: int) -> None:
-    """Training computes batches and serving one learner: both get the same numbers."""
+def test_comparisons_equal_a_naive_computation(taken: list[int], seed: int) -> None:
+    """Sums, decays, newest and relative values equal what loops over dense matrices give."""
     fitted = similarities(seed)
-    together = features_of(histories(*taken), fitted)
-    alone = np.concatenate([features_of(histories(each), fitted) for each in taken])
-    np.testing.assert_allclose(together, alone, rtol=1e-6, atol=1e-7)
+    values = features_of(histories(taken), fitted)
+    for name, (reach, decay) in WEIGHING.items():
+        matrix = getattr(fitted, name).toarray()
+        recent = list(enumerate(taken))[:reach]
+        expected = sum((decay**age * matrix[course] for age, course in recent), start=np.zeros(COURSES))
+        equal(column(values, f"pair_{name}"), expected)
+        equal(column(values, f"pair_{name}_last"), matrix[taken[0]])
+        if name in UNWEIGHTED:
+            equal(column(values, f"pair_{name}_flat"), matrix[taken].sum(axis=0))
+        if f"pair_{name}_relative" in PAIR_FEATURES:
+            equal(column(values, f"pair_{name}_relative"), expected / (expected.max() or 1))
+    shares = RECENCY ** np.arange(len(taken))
+    for name in ("content", "titles"):
+        vectors = getattr(TRAITS, name).toarray()
+        expected = vectors @ (shares / shares.sum() @ vectors[taken])
+        equal(column(values, f"pair_{name}"), expected)
+        equal(column(values, f"pair_{name}_last"), vectors @ vectors[taken[0]])
+        equal(column(values, f"pair_{name}_relative"), expected / (expected.max() or 1))
 
 
 @given(taken=st.lists(st.integers(0, COURSES - 1), min_size=1, max_size=COURSES, unique=True))
-@settings(max_examples=40, deadline=None)
-def test_comparisons_equal_a_naive_computation(taken: list[int]) -> None:
-    """Sums, maxima and decays equal what loops over dense matrices give."""
-    fitted = similarities()
-    values = features_of(histories(taken), fitted)
-    cosine, rates = fitted.item_item.toarray(), fitted.transitions.toarray()
-    recent = list(enumerate(taken))[:RECENT]
-    expected = sum((RECENCY**age * cosine[course] for age, course in recent), start=np.zeros(COURSES))
-    np.testing.assert_allclose(column(values, "pair_item_item"), expected, rtol=1e-5, atol=1e-7)
-    linear = fitted.linear.toarray()
-    np.testing.assert_allclose(column(values, "pair_linear_flat"), linear[taken].sum(axis=0), rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(column(values, "pair_item_item_last"), cosine[taken[0]], rtol=1e-6)
-    np.testing.assert_allclose(column(values, "pair_item_item_flat"), cosine[taken].sum(axis=0), rtol=1e-5)
-    decayed = sum((TRANSITION_RECENCY**age * rates[course] for age, course in recent[:8]), start=np.zeros(COURSES))
-    np.testing.assert_allclose(column(values, "pair_transitions"), decayed, rtol=1e-5, atol=1e-7)
-    content = TRAITS.content.toarray()
-    np.testing.assert_allclose(column(values, "pair_content_last"), content @ content[taken[0]], rtol=1e-5, atol=1e-6)
+@settings(max_examples=20, deadline=None)
+def test_a_large_catalog_is_compared_like_a_small_one(taken: list[int]) -> None:
+    """Looking up what a history shares gives what reading everything gives."""
+    small = features_of(histories(taken), similarities())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_SMALL", 0)
+        np.testing.assert_allclose(features_of(histories(taken), similarities()), small, rtol=1e-5, atol=1e-6)
+
+
+def equal(found: Floats, expected: Floats | np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    """Check that values are equal but for the rounding of float32."""
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_context_counts_time_back_from_the_decision() -> None:
@@ -108,9 +108,7 @@ def test_popularity_is_weighed_by_topics_and_languages_of_the_history() -> None:
     """What many take counts where the history has the topic and the language; what is missing counts as nothing."""
     popularity = np.arange(COURSES, dtype=np.float32)[None, :].copy()
     popularity[0, 3] = np.nan
-    batch = histories([0])
-    rows, columns = np.zeros(COURSES, np.int64), np.arange(COURSES)
-    values = pair_features(relate(batch, similarities(), TRAITS, popularity), batch, TRAITS, rows, columns)
+    values = features_of(histories([0]), similarities(), Popularity.of(popularity[0]))
     expected = np.nan_to_num(popularity[0])
     assert expected.tolist() == column(values, "pair_popularity").tolist()
     topics = column(values, "pair_topics")
