@@ -20,6 +20,7 @@ from database.queries.history import TOPIC_PARENTS
 from database.queries.releases import RELEASES, ReleaseRow
 from database.session import Database
 from database.tables.models import ReleaseStatus
+from features.columns import StoredFeature
 from security.audit import DONE, Subject, record
 from training.dataset import PointInTimeFeatures
 from training.evaluate import Evaluation
@@ -37,12 +38,14 @@ class TrainingData:
         features: stored features as of any moment.
         service: name of the feature service that they come from.
         fingerprint: of the lake.
+        stored: the features of the service, for a release to record.
     """
 
     history: LearningHistory
     features: PointInTimeFeatures
     service: str
     fingerprint: str
+    stored: tuple[StoredFeature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ async def training_data(parts: Platform, service: str) -> AsyncIterator[Training
     history = await asyncio.to_thread(load_history, places.lake, parents)
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
-    yield TrainingData(history, features, service, contents.fingerprint)
+    yield TrainingData(history, features, service, contents.fingerprint, features.stored)
 
 
 async def topic_parents(database: Database) -> dict[int, int]:
@@ -116,6 +119,7 @@ async def train_model(
         fingerprint=data.fingerprint,
         options=options,
         now=now,
+        stored=data.stored,
     )
     row = {
         "version": manifest.version,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
+from features.columns import StoredFeature
 from features.similarity import Similarities, fit_similarities
 from serving.artifact import ReleaseManifest, write_release
 from training.dataset import Dataset, PointInTimeFeatures, training_set
@@ -46,11 +47,13 @@ class FittedModel:
         booster: reads the vectors of the features' layout.
         similarities: in the order of the history's courses.
         decisions: how many decisions the ranker was fitted on.
+        defaults: `ReleaseManifest.defaults`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     decisions: int
+    defaults: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,14 @@ class TrainedModel:
         similarities: fitted on all of it.
         evaluation: of the same training, done on what lay before the last tenth and judged on that.
         decisions: how many decisions the ranker was fitted on.
+        defaults: `ReleaseManifest.defaults`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     evaluation: Evaluation
     decisions: int
+    defaults: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -81,7 +86,7 @@ def train(
     evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
     end = int(history.interactions.moments.max()) + 1
     fitted = fit_before(history, features, end, options, report)
-    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions)
+    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults)
 
 
 def fit_before(
@@ -96,7 +101,8 @@ def fit_before(
     stages = training_stages(history, moment, rng)
     booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
     known = history.interactions.select(history.known(moment))
-    return FittedModel(booster, fit_similarities(known, len(history.traits)), dataset.decisions)
+    similarities = fit_similarities(known, len(history.traits))
+    return FittedModel(booster, similarities, dataset.decisions, _defaults(dataset, features.layout.names))
 
 
 def judge(
@@ -146,6 +152,7 @@ def save(
     fingerprint: str,
     options: TrainingOptions,
     now: datetime,
+    stored: tuple[StoredFeature, ...] = (),
 ) -> tuple[ReleaseManifest, str]:
     """Write a release to its own folder below `models_dir`.
 
@@ -159,10 +166,12 @@ def save(
         version=version,
         created_at=now,
         feature_service=service,
+        stored_features=stored,
         learner_features=layout.learner,
         course_features=layout.course,
         vector_names=layout.names,
         vector_digest=layout.digest,
+        defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
         trained_from=_moment(int(moments.min())),
         trained_until=_moment(int(moments.max())),
@@ -199,6 +208,14 @@ def _fit(
         advance=lambda: rounds(1),
     )
     return booster, dataset
+
+
+def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
+    if not len(dataset.vectors):
+        return {}
+    # A ranker that saw a column without gaps has learned nothing of them, and would go some arbitrary way.
+    columns = zip(names, dataset.vectors.T, strict=True)
+    return {name: float(np.median(values)) for name, values in columns if not np.isnan(values).any()}
 
 
 def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:

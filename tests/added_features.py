@@ -1,0 +1,90 @@
+"""A feature view of course signals as a data scientist would add it: a number, a category and an embedding."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import feature_repo
+
+SERVICE, VIEW = "ranking_v2", "course_signals"
+MODULE = """
+from datetime import timedelta
+
+from feast import FeatureService, FeatureView, FileSource
+
+from feature_repo.entities import course_entity
+from feature_repo.expectations import Expectations, category, embedding, freshness, number
+from feature_repo.views import feature_views
+
+
+def declare(data_dir):
+    signals = FeatureView(
+        name="course_signals",
+        entities=[course_entity()],
+        ttl=timedelta(0),
+        schema=[
+            number("course_rating", "Stars.", Expectations(lowest=0, highest=5, most_null=0.2, most_drift=0.25)),
+            category("course_format", ["VIDEO", "TEXT"], "Mostly what."),
+            embedding("course_embedding", 3, "Of its text.", Expectations(lowest=-1, highest=1)),
+        ],
+        source=FileSource(
+            name="signals_table", path=str(data_dir / "signals.parquet"), timestamp_field="event_timestamp"
+        ),
+        tags=freshness(timedelta(days=2)),
+    )
+    return [signals, FeatureService(name="ranking_v2", features=[*feature_views(data_dir), signals])]
+"""
+
+
+def signals(courses: list[int], moments: list[datetime], seed: int = 1) -> pd.DataFrame:
+    """Return signals of each course at each moment, with a gap, an unknown category and a list of another width."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame([(course, at) for at in moments for course in courses], columns=["course_id", "at"])
+    count = len(frame)
+    embeddings = list(rng.uniform(-1, 1, (count, 3)).astype(np.float32))
+    embeddings[2] = embeddings[2][:2]
+    ratings = rng.uniform(1, 5, count)
+    ratings[0] = np.nan
+    return pd.DataFrame(
+        {
+            "course_id": frame["course_id"],
+            "event_timestamp": pd.to_datetime(frame["at"], utc=True).astype("datetime64[us, UTC]"),
+            "course_rating": ratings,
+            "course_format": rng.choice(["VIDEO", "TEXT", "SMELL"], count),
+            "course_embedding": embeddings,
+        }
+    )
+
+
+@contextmanager
+def declared(folder: Path, text: str = MODULE) -> Iterator[Path]:
+    """Lay a module beside those of feature_repo; yield its file."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "signals.py"
+    file.write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feature_repo, "__path__", [*feature_repo.__path__, str(folder)])
+        try:
+            yield file
+        finally:
+            forget()
+
+
+def forget() -> None:
+    """Let the module be read anew."""
+    sys.modules.pop("feature_repo.signals", None)
+    if hasattr(feature_repo, "signals"):
+        del feature_repo.signals
+
+
+def days_before(moment: datetime, *days: float) -> list[datetime]:
+    """Return moments that lie some days before another."""
+    return [moment - timedelta(days=each) for each in days]
