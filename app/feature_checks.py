@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.feature_pipeline import FeaturePlaces, first_line, newest_row
 from feature_repo.expectations import Expectations, max_age_of
-from feature_repo.services import declared_views, definitions, stored_features
+from feature_repo.services import declared_views, definitions, key_of, stored_features
 from features.columns import StoredFeature
 from features.drift import population_stability
 from warehouse.lake import analytics
@@ -75,7 +75,7 @@ def _materialized_until(view: Any) -> datetime | None:
 
 
 def _view(view: Any, online: datetime | None, now: datetime) -> Iterator[Check]:
-    source, key = view.batch_source, view.join_keys[0]
+    source, key = view.batch_source, key_of(view)
     with analytics() as connection:
         table = connection.read_parquet(source.path)
         needed = (key, source.timestamp_field)

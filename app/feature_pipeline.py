@@ -29,9 +29,9 @@ from database.queries.exports import FEATURES_LOCK, turn
 from database.queries.materializations import LATEST_MATERIALIZATION, MaterializationRow, announce
 from database.session import Database
 from feature_repo.expectations import max_age_of
-from feature_repo.services import declared_views, definitions
+from feature_repo.services import declared_views, definitions, key_of
 from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, table_path
-from feature_repo.store import PROJECT, open_store
+from feature_repo.store import PROJECT, open_store, write_config
 from features import course, learner
 from warehouse.export import ExportReport, export
 from warehouse.lake import Lake, analytics
@@ -288,6 +288,10 @@ def _declare(places: FeaturePlaces) -> FeatureStore:
             store.apply(found, objects_to_delete=undeclared(store, found), partial=False)
     except (redis.RedisError, OSError) as error:
         raise UnavailableError(f"The online store cannot be reached: {error}") from error
+    try:
+        write_config(places.data_dir, places.project)
+    except OSError as error:
+        raise UnavailableError(f"The settings of Feast's tools cannot be written: {error}") from error
     return store
 
 
@@ -335,7 +339,7 @@ def _rows(view: FeatureView, moment: datetime) -> tuple[int, datetime | None]:
         table = connection.read_parquet(view.batch_source.path)
         stamp = view.batch_source.timestamp_field
         known = table.filter(table[stamp].cast("timestamp('UTC')") <= moment)
-        return int(known[view.join_keys[0]].nunique().execute()), newest_row(table, stamp, moment)
+        return int(known[key_of(view)].nunique().execute()), newest_row(table, stamp, moment)
 
 
 def newest_row(table: ibis.Table, stamp: str, moment: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from feast import FeatureService
 from ibis.common.exceptions import IbisError
 
 from app.feature_pipeline import FeaturePlaces, first_line
-from feature_repo.services import declared_views, definitions
+from feature_repo.services import declared_views, definitions, key_of
 from feature_repo.sources import table_path
 from feature_repo.store import registry_path
 from warehouse.lake import analytics
@@ -91,7 +91,7 @@ def coverage(places: FeaturePlaces, start: datetime, end: datetime) -> list[Cove
 
 
 def _coverage(places: FeaturePlaces, view: Any, start: datetime, end: datetime) -> Coverage:
-    source, key = view.batch_source, view.join_keys[0]
+    source, key = view.batch_source, key_of(view)
     computed = source.path == str(table_path(places.data_dir, view.name))
     try:
         with analytics() as connection:

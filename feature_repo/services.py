@@ -16,6 +16,7 @@ from core.errors import InputError
 from feature_repo.entities import course_entity, learner_entity
 from feature_repo.expectations import Expectations, max_age_of
 from feature_repo.views import feature_views
+from features import course, learner
 from features.columns import StoredFeature, columns_of, stored_feature
 
 RANKING = "ranking_v1"
@@ -44,6 +45,12 @@ def definitions(data_dir: Path) -> list[Any]:
 def declared_views(definitions: Sequence[Any]) -> list[FeatureView]:
     """Return the feature views among definitions, in the order of their declaration."""
     return [each for each in definitions if isinstance(each, FeatureView)]
+
+
+def key_of(view: Any) -> str:
+    """Return the name of the key column of a feature view whose entity `stored_features` accepts."""
+    # Feast knows the columns of a view's entities only after it was applied.
+    return {"learner": learner.ENTITY, "course": course.ENTITY}[view.entities[0]]
 
 
 def stored_features(view: Any) -> list[StoredFeature]:

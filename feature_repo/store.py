@@ -46,6 +46,28 @@ def open_store(data_dir: Path, redis_url: str, project: str = PROJECT, *, timeou
     return FeatureStore(config=RepoConfig(**profile, repo_path=folder))
 
 
+def write_config(data_dir: Path, project: str) -> None:
+    """Write `feature_store.yaml` beside the registry, for Feast's own tools that only read, such as `feast ui`.
+
+    It names no online store, because that one's address may hold a password.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = registry_path(data_dir)
+    config = {
+        "project": project,
+        "provider": "local",
+        "entity_key_serialization_version": 3,
+        "registry": {"registry_type": "sql", "path": f"sqlite:///{path}"},
+        "offline_store": {"type": "duckdb"},
+        "online_store": None,
+    }
+    draft = path.with_name("feature_store.yaml.draft")
+    draft.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    draft.replace(path.with_name("feature_store.yaml"))
+
+
 def connection_string(redis_url: str, timeout: float) -> str:
     """Return a Redis URL in the form that Feast parses: `host:port,name=value,…`, the values in JSON.
 

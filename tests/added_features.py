@@ -78,6 +78,12 @@ def declared(folder: Path, text: str = MODULE) -> Iterator[Path]:
             forget()
 
 
+def rewrite(file: Path, text: str) -> None:
+    """Change the module, as a person who edits it."""
+    file.write_text(text, encoding="utf-8")
+    forget()
+
+
 def forget() -> None:
     """Let the module be read anew."""
     sys.modules.pop("feature_repo.signals", None)

@@ -14,7 +14,7 @@ import xgboost
 from features.columns import StoredFeature
 from features.similarity import Similarities, fit_similarities
 from serving.artifact import ReleaseManifest, write_release
-from training.dataset import Dataset, PointInTimeFeatures, training_set
+from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
 from training.evaluate import Evaluation, evaluate
 from training.fit import ROUNDS, SEED, fit_ranker
 from training.history import LearningHistory
@@ -129,13 +129,13 @@ def judge(
     """
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng)
-    booster, _ = _fit(history, divided.training, features, rng, options=options, report=report)
+    booster, dataset = _fit(history, divided.training, features, rng, options=options, report=report)
     return evaluate(
         history,
         protocol,
         divided,
         booster,
-        features,
+        Defaulted(features, _defaults(dataset, features.layout.names)),
         seed=options.seed,
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,

@@ -32,7 +32,7 @@ from serving.learner_features import LearnerFeatures
 from serving.recommender import RecommendationRequest, Recommender, Strategy
 from serving.releases import ReleaseHolder
 from serving.served import ServedFeatures
-from tests.added_features import SERVICE, VIEW, days_before, declared, forget, signals
+from tests.added_features import SERVICE, VIEW, days_before, declared, rewrite, signals
 from tests.integration.test_app_model_commands import EVENTS, fill
 from training.history import load_history
 from training.pointintime import FeastFeatures
@@ -182,8 +182,7 @@ async def a_renamed_column(
     await engine.refresh()
     assert not are_defaults(added, await added.vectors(engine), ["course_rating"])
     text = added.file.read_text(encoding="utf-8")
-    added.file.write_text(text.replace('"course_rating"', '"course_stars"'), encoding="utf-8")
-    forget()
+    rewrite(added.file, text.replace('"course_rating"', '"course_stars"'))
     assert {} == (await added.materialize()).failures
     with caplog.at_level(logging.WARNING):
         await engine.refresh()
@@ -192,8 +191,7 @@ async def a_renamed_column(
     vectors = await added.vectors(engine)
     assert are_defaults(added, vectors, ["course_rating"])
     assert not are_defaults(added, vectors, COLUMNS[:3])
-    added.file.write_text(text, encoding="utf-8")
-    forget()
+    rewrite(added.file, text)
     good.to_parquet(added.table, index=False)
     assert {} == (await added.materialize()).failures
     await engine.refresh()
@@ -238,8 +236,7 @@ async def a_stale_view(added: Added, engine: RankingEngine, served: ServedFeatur
 
 async def a_view_that_is_gone(added: Added, engine: RankingEngine, served: ServedFeatures) -> None:
     """A view that is not declared any more leaves registry and store, and its release goes on with defaults."""
-    added.file.write_text("", encoding="utf-8")
-    forget()
+    rewrite(added.file, "")
     await added.materialize()
     await engine.refresh()
     assert {VIEW: "is not declared"} == served.lost
