@@ -352,8 +352,8 @@ def newest_row(table: ibis.Table, stamp: str, moment: datetime) -> datetime | No
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, for a table or a message of one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of what an error says, without its period, for a table or a message of one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 @contextlib.contextmanager

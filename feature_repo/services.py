@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from feast import FeatureService, FeatureView
+from feast import FeatureService, FeatureView, FileSource
 
 import feature_repo
 from core.errors import InputError
@@ -79,6 +79,11 @@ def _added(data_dir: Path) -> Iterator[Any]:
         except Exception as error:
             # Whatever a person may write in a file: a wrong name, a wrong argument, half a line.
             raise InputError(f"feature_repo/{module}.py cannot be used: {error}") from error
+        for each in added:
+            if not isinstance(each, FeatureView | FeatureService):
+                raise InputError(
+                    f"feature_repo/{module}.py declares a {type(each).__name__}; feature views and services are expected."
+                )
         yield from added
 
 
@@ -89,6 +94,9 @@ def _check(found: Sequence[Any]) -> None:
         twice = [name for name, count in Counter(each.name for each in objects).items() if count > 1]
         if twice:
             raise InputError(f"Two {kind} are called {twice[0]}.")
+    for view in views:
+        if not isinstance(view.batch_source, FileSource):
+            raise InputError(f"The feature view {view.name} has no file as its source, which is all that is read here.")
     columns_of(feature for view in views for feature in stored_features(view))
     for view in views:
         max_age_of(view.tags)

@@ -154,6 +154,8 @@ async def test_coverage_tells_what_a_range_holds(
         ),
         (MODULE.replace('"ranking_v2"', '"ranking_v1"'), "Two feature services are called ranking_v1"),
         (MODULE.replace('"course_rating"', '"course_level_code"'), "both have a column course_level_code"),
+        ("def declare(data_dir):\n    return [42]", "signals.py declares a int"),
+        ("def declare(data_dir):\n    return 42", "signals.py cannot be used: 'int' object"),
         (MODULE.replace("entities=[course_entity()]", "entities=[]"), "belongs to"),
         (
             MODULE.replace("tags=freshness(timedelta(days=2))", 'tags={"max_age_seconds": "soon"}'),

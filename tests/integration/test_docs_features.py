@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 from feast import FeatureStore
 from typer.testing import CliRunner
@@ -87,6 +88,19 @@ def run_commands(block: str, told: dict[str, str], version: str) -> None:
             told[" ".join(arguments[:2])] = said(arguments)
 
 
+def a_broken_table(places: FeaturePlaces) -> None:
+    """A column that is not there any more is told by `validate` and `materialize`, which end with 1."""
+    path = places.data_dir / "signals" / "course_signals.parquet"
+    pd.read_parquet(path).drop(columns="course_rating").to_parquet(path, index=False)
+    for command, expected in (
+        ("validate", r"course_signals .* course_rating .* column .* not in the table"),
+        ("materialize", r"60 of course_profile(?s:.*)course_signals is not written: .*course_rating.* What is online"),
+    ):
+        done = CliRunner().invoke(features_cli.app, [command], env={"COLUMNS": "200"})
+        assert 1 == done.exit_code
+        assert re.search(expected, done.stdout), done.stdout
+
+
 @pytest.mark.timeout(400)
 def test_the_ten_minutes_lead_from_a_file_to_a_live_release(platform: FeaturePlaces, tmp_path: Path) -> None:
     """Table, declaration, commands, frame, training, importance and promotion, in the order of the document."""
@@ -103,6 +117,7 @@ def test_the_ten_minutes_lead_from_a_file_to_a_live_release(platform: FeaturePla
             else:
                 version = re.findall(r"Release (\S+) is a candidate", told.get("model train", ""))
                 run_commands(text, told, version[0] if version else "none")
+        a_broken_table(platform)
     assert "course_signals:course_embedding" in told["features plan"]
     assert re.search(r"course_signals .* somebody else .* 0 .* 60 .* 2000-01-01", told["features backfill"])
     assert "60 of course_signals" in told["features materialize"]
