@@ -82,7 +82,8 @@ def _added(data_dir: Path) -> Iterator[Any]:
         for each in added:
             if not isinstance(each, FeatureView | FeatureService):
                 raise InputError(
-                    f"feature_repo/{module}.py declares a {type(each).__name__}; feature views and services are expected."
+                    f"feature_repo/{module}.py declares a {type(each).__name__}: "
+                    "feature views and services are expected."
                 )
         yield from added
 
