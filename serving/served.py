@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -45,8 +46,19 @@ class Reading:
 
     def of(self, owner: Owner) -> tuple[tuple[str, ...], tuple[StoredFeature, ...]]:
         """Return the sorted names of all columns of an owner, and the features to ask for."""
-        columns = sorted(column for each in self.wanted if each.owner == owner for column in each.columns)
-        return tuple(columns), tuple(each for each in self.readable if each.owner == owner)
+        return self._by_owner[owner]
+
+    @cached_property
+    def _by_owner(self) -> Mapping[Owner, tuple[tuple[str, ...], tuple[StoredFeature, ...]]]:
+        # Asked for by each request.
+        owners: tuple[Owner, ...] = ("learner", "course")
+        return {
+            owner: (
+                tuple(sorted(column for each in self.wanted if each.owner == owner for column in each.columns)),
+                tuple(each for each in self.readable if each.owner == owner),
+            )
+            for owner in owners
+        }
 
 
 class ServedFeatures:

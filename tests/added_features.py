@@ -1,4 +1,4 @@
-"""A feature view of course signals as a data scientist would add it: a number, a category and an embedding."""
+"""Feature views of courses and learners as a data scientist would add them: numbers, categories, an embedding."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 
 import feature_repo
 
-SERVICE, VIEW = "ranking_v2", "course_signals"
+SERVICE, VIEW, LEARNER_VIEW = "ranking_v2", "course_signals", "learner_signals"
 MODULE = """
 from datetime import timedelta
 
 from feast import FeatureService, FeatureView, FileSource
 
-from feature_repo.entities import course_entity
+from feature_repo.entities import course_entity, learner_entity
 from feature_repo.expectations import Expectations, category, embedding, freshness, number
 from feature_repo.views import feature_views
 
@@ -40,7 +40,19 @@ def declare(data_dir):
         ),
         tags=freshness(timedelta(days=2)),
     )
-    return [signals, FeatureService(name="ranking_v2", features=[*feature_views(data_dir), signals])]
+    pupils = FeatureView(
+        name="learner_signals",
+        entities=[learner_entity()],
+        ttl=timedelta(0),
+        schema=[
+            number("learner_joined_at", "When, unix seconds."),
+            category("learner_device", ["PHONE", "DESKTOP"], "Mostly which."),
+        ],
+        source=FileSource(
+            name="pupils_table", path=str(data_dir / "pupils.parquet"), timestamp_field="event_timestamp"
+        ),
+    )
+    return [pupils, signals, FeatureService(name="ranking_v2", features=[*feature_views(data_dir), pupils, signals])]
 """
 
 
@@ -60,6 +72,20 @@ def signals(courses: list[int], moments: list[datetime], seed: int = 1) -> pd.Da
             "course_rating": ratings,
             "course_format": rng.choice(["VIDEO", "TEXT", "SMELL"], count),
             "course_embedding": embeddings,
+        }
+    )
+
+
+def pupils(learners: list[int], moment: datetime) -> pd.DataFrame:
+    """Return signals of learners as of a moment."""
+    rng = np.random.default_rng(2)
+    count = len(learners)
+    return pd.DataFrame(
+        {
+            "learner_id": learners,
+            "event_timestamp": pd.Series([moment] * count).astype("datetime64[us, UTC]"),
+            "learner_joined_at": rng.integers(1_600_000_000, 1_700_000_000, count),
+            "learner_device": rng.choice(["PHONE", "DESKTOP", "FRIDGE"], count),
         }
     )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from core.errors import InputError
-from features.similarity import fit_similarities
-from training.dataset import PointInTimeFeatures, examples, merged, with_features
+from features.interactions import Integers
+from features.similarity import Similarities, fit_similarities
+from training.dataset import Examples, PointInTimeFeatures, examples, merged, with_features
 from training.history import LearningHistory
 from training.split import Stage
 
+STAGE = 250
+"""Decisions that share statistics of pairs of courses."""
 FEWEST_TAKEN = 1
 """Courses that a learner had taken before a decision of the frame: without one there is nothing to rank by."""
 
@@ -28,9 +31,10 @@ def candidate_frame(
 ) -> pd.DataFrame:
     """Return the candidates of decisions, as the ranker sees them.
 
-    Statistics of pairs of courses are fitted on what lay strictly before the first decision of the frame, everything
-    else is as of each decision. Of what was not taken, a sample is kept, as in training; a decision whose course was
-    not among the candidates teaches nothing and has no row.
+    Decisions come in stages of `STAGE`, in the order of time. Statistics of pairs of courses are fitted on what lay
+    strictly before the first decision of its stage, as in training; everything else is as of each decision. Of what
+    was not taken, a sample is kept, as in training; a decision whose course was not among the candidates teaches
+    nothing and has no row.
 
     Args:
         history: the log.
@@ -47,28 +51,38 @@ def candidate_frame(
     Raises:
         InputError: a learner is not known, or no decision is left.
     """
-    chosen = _decisions(history, as_of, learners, most)
-    log = history.interactions
-    first = int(log.moments[chosen].min())
-    known = history.known(first)
-    similarities = fit_similarities(log.select(known), len(history.traits))
-    stage = Stage(decisions=chosen, known=known)
+    chosen, rng = _decisions(history, as_of, learners, most), np.random.default_rng(seed)
     frames = [
-        pd.DataFrame(with_features(history, part, features), columns=list(features.layout.names)).assign(
-            learner_id=history.learner_ids[log.learners[part.decisions]][part.rows],
-            course_id=history.traits.course_ids[part.columns],
-            decided_at=pd.to_datetime(part.moments[part.rows], unit="us", utc=True),
-            taken=part.taken,
-        )
-        for part in merged(examples(history, stage, similarities, np.random.default_rng(seed)))
+        _described(history, part, features)
+        for stage in _stages(history, chosen)
+        for part in merged(examples(history, stage, _similarities(history, stage), rng))
     ]
     named = ["learner_id", "course_id", "decided_at", "taken"]
     return pd.concat(frames, ignore_index=True)[[*named, *features.layout.names]]
 
 
-def _decisions(
-    history: LearningHistory, as_of: int | None, learners: Sequence[int] | None, most: int
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _stages(history: LearningHistory, chosen: Integers) -> Iterator[Stage]:
+    for start in range(0, len(chosen), STAGE):
+        part = chosen[start : start + STAGE]
+        yield Stage(known=history.known(int(history.interactions.moments[part].min())), decisions=np.sort(part))
+
+
+def _similarities(history: LearningHistory, stage: Stage) -> Similarities:
+    return fit_similarities(history.interactions.select(stage.known), len(history.traits))
+
+
+def _described(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> pd.DataFrame:
+    log = history.interactions
+    return pd.DataFrame(with_features(history, part, features), columns=list(features.layout.names)).assign(
+        learner_id=history.learner_ids[log.learners[part.decisions]][part.rows],
+        course_id=history.traits.course_ids[part.columns],
+        decided_at=pd.to_datetime(part.moments[part.rows], unit="us", utc=True),
+        taken=part.taken,
+    )
+
+
+def _decisions(history: LearningHistory, as_of: int | None, learners: Sequence[int] | None, most: int) -> Integers:
+    """Return the positions of decisions in the order of time."""
     log = history.interactions
     wanted = history.earlier >= FEWEST_TAKEN
     if as_of is not None:
@@ -81,5 +95,4 @@ def _decisions(
     chosen = np.flatnonzero(wanted)
     if not len(chosen):
         raise InputError("No decision of the log is before that moment and by a learner who had taken a course.")
-    latest = chosen[np.argsort(log.moments[chosen], kind="stable")[-most:]]
-    return np.sort(latest).astype(np.int64)
+    return chosen[np.argsort(log.moments[chosen], kind="stable")[-most:]].astype(np.int64)

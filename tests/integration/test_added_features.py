@@ -32,8 +32,8 @@ from serving.learner_features import LearnerFeatures
 from serving.recommender import RecommendationRequest, Recommender, Strategy
 from serving.releases import ReleaseHolder
 from serving.served import ServedFeatures
-from tests.added_features import SERVICE, VIEW, days_before, declared, rewrite, signals
-from tests.integration.test_app_model_commands import EVENTS, fill
+from tests.added_features import LEARNER_VIEW, SERVICE, VIEW, days_before, declared, pupils, rewrite, signals
+from tests.integration.test_app_model_commands import EVENTS, LEARNERS, fill
 from training.history import load_history
 from training.pointintime import FeastFeatures
 from training.release import TrainingOptions
@@ -108,6 +108,7 @@ async def added(database: Database, tmp_path: Path, valkey_url: str, clock: Manu
     clock.now = EVENTS["occurred_at"].max().to_pydatetime() + timedelta(days=1)
     table = tmp_path / "signals.parquet"
     signals(COURSES, days_before(clock(), 1, 60, 120, 700)).to_parquet(table, index=False)
+    pupils(list(range(1, LEARNERS + 1)), clock() - timedelta(days=700)).to_parquet(tmp_path / "pupils.parquet")
     places = FeaturePlaces(tmp_path, f"redis://{urlsplit(valkey_url).netloc}/12", project=f"test_{tmp_path.name}")
     with declared(tmp_path / "declared") as file:
         yield Added(database, places, clock, ReleaseHolder(database, tmp_path / "models"), file, table)
@@ -144,6 +145,8 @@ async def equal_ways(added: Added, engine: RankingEngine) -> None:
     np.testing.assert_array_equal(offline, online)
     learner = await engine._learner_features.read(7)
     (expected,) = features.read_learners(np.array([7]), moment)
+    assert {"learner_device", "learner_joined_at"} <= set(features.layout.learner)
+    assert "learner_joined_days_ago" in features.layout.names
     np.testing.assert_allclose(expected, [learner[name] for name in features.layout.learner])
     manifest = engine._releases.current.manifest  # type: ignore[union-attr]  # It is live.
     vectors = await added.vectors(engine)
@@ -239,7 +242,7 @@ async def a_view_that_is_gone(added: Added, engine: RankingEngine, served: Serve
     rewrite(added.file, "")
     await added.materialize()
     await engine.refresh()
-    assert {VIEW: "is not declared"} == served.lost
+    assert dict.fromkeys((LEARNER_VIEW, VIEW), "is not declared") == served.lost
     assert are_defaults(added, await added.vectors(engine), COLUMNS)
 
 
