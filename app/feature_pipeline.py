@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import io
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,18 +28,18 @@ from core.errors import InputError, UnavailableError
 from database.queries.exports import FEATURES_LOCK, turn
 from database.queries.materializations import LATEST_MATERIALIZATION, MaterializationRow, announce
 from database.session import Database
-from feature_repo.services import definitions
-from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, TIMESTAMP, table_path
-from feature_repo.store import PROJECT, open_store
+from feature_repo.expectations import max_age_of
+from feature_repo.services import declared_views, definitions, key_of
+from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, table_path
+from feature_repo.store import PROJECT, open_store, write_config
 from features import course, learner
 from warehouse.export import ExportReport, export
 from warehouse.lake import Lake, analytics
 
 if TYPE_CHECKING:
-    from feast import FeatureStore
+    from feast import FeatureStore, FeatureView
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_ENTITIES = {LEARNER_ACTIVITY: learner.ENTITY, COURSE_POPULARITY: course.ENTITY, COURSE_PROFILE: course.ENTITY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,13 @@ class Materialization:
         export: what was new in the lake.
         features_as_of: moment that the online features are of.
         row_counts: entities written, by feature view.
+        failures: why a view was not written, by its name; what is online of it stays until it is too old.
     """
 
     export: ExportReport
     features_as_of: datetime
     row_counts: Mapping[str, int]
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ async def materialize(
 ) -> Materialization:
     """Do what `apply` does, write the features of a moment to the online store, and announce them.
 
-    Entities that have no features at the moment are not written; what an earlier run wrote of them stays.
+    Entities that have no features at the moment are not written; what an earlier run wrote of them stays. A view
+    whose table cannot be read, or is older than it declares, is left out and named, and keeps no other from being
+    written.
 
     Args:
         database: the outbox, and where the materialization is announced.
@@ -171,14 +175,13 @@ async def _materialize(
     async with turn(database, FEATURES_LOCK):
         exported, store = await _prepared(database, places, clock, report)
         report("Materializing features", 0, 1)
-        await asyncio.to_thread(_write_online, store, moment)
+        counts, failures = await asyncio.to_thread(_write_online, store, places, moment)
         await _mark(places, moment)
-        counts = await asyncio.to_thread(_row_counts, places, moment)
         await refresh_neighbors(database, places.lake, moment)
         async with database.transaction() as connection:
             await announce(connection, features_as_of=moment, finished_at=clock(), row_counts=counts)
         report("Materializing features", 1, 1)
-        return Materialization(exported, moment, counts)
+        return Materialization(exported, moment, counts, failures)
 
 
 async def is_online(places: FeaturePlaces, announced: MaterializationRow) -> bool:
@@ -218,6 +221,7 @@ async def latest_materialization(database: Database) -> MaterializationRow | Non
 async def listing(database: Database, places: FeaturePlaces, now: datetime) -> FeatureListing:
     """Return what is declared, and how fresh the online store is."""
     declared = await asyncio.to_thread(lambda: places.store().list_feature_views())
+    order = {view.name: place for place, view in enumerate(declared_views(definitions(places.data_dir)))}
     views = tuple(
         ListedView(
             name=view.name,
@@ -225,7 +229,7 @@ async def listing(database: Database, places: FeaturePlaces, now: datetime) -> F
             description=view.description,
             features=tuple((field.name, str(field.dtype), field.description) for field in view.features),
         )
-        for view in sorted(declared, key=lambda view: list(_ENTITIES).index(view.name))
+        for view in sorted(declared, key=lambda view: order.get(view.name, len(order)))
     )
     latest = await latest_materialization(database)
     if latest is None:
@@ -278,19 +282,48 @@ def _replace(path: Path, write: Callable[[str], None]) -> None:
 
 
 def _declare(places: FeaturePlaces) -> FeatureStore:
-    store = places.store()
-    with _silence():
-        store.apply(definitions(places.data_dir))
+    found, store = definitions(places.data_dir), places.store()
+    try:
+        with _silence():
+            store.apply(found, objects_to_delete=undeclared(store, found), partial=False)
+    except (redis.RedisError, OSError) as error:
+        raise UnavailableError(f"The online store cannot be reached: {error}") from error
+    try:
+        write_config(places.data_dir, places.project)
+    except OSError as error:
+        raise UnavailableError(f"The settings of Feast's tools cannot be written: {error}") from error
     return store
 
 
-def _write_online(store: FeatureStore, moment: datetime) -> None:
-    try:
-        with _silence():
-            store.materialize(BEGINNING, moment)
-            _forget_earlier_runs(store)
-    except (redis.RedisError, OSError) as error:
-        raise UnavailableError(f"The online store cannot be reached: {error}") from error
+def undeclared(store: FeatureStore, found: Sequence[Any]) -> list[Any]:
+    """Return the views and services of the registry that are not declared any more."""
+    names = {(type(each).__name__, each.name) for each in found}
+    known = [*store.list_feature_services(), *store.list_feature_views()]
+    return [each for each in known if (type(each).__name__, each.name) not in names]
+
+
+def _write_online(
+    store: FeatureStore, places: FeaturePlaces, moment: datetime
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Return how many entities were written, by view, and why a view was not."""
+    counts: dict[str, int] = {}
+    failures: dict[str, str] = {}
+    for view in declared_views(definitions(places.data_dir)):
+        try:
+            count, newest = _rows(view, moment)
+            max_age = max_age_of(view.tags)
+            if max_age is not None and (newest is None or moment - newest > max_age):
+                failures[view.name] = f"its newest row is of {newest}, and it declares to be {max_age} old at most"
+                continue
+            with _silence():
+                store.materialize(BEGINNING, moment, feature_views=[view.name])
+            counts[view.name] = count
+        except (redis.RedisError, OSError) as error:
+            raise UnavailableError(f"The online store cannot be reached: {error}") from error
+        except Exception as error:  # noqa: BLE001 - whatever a table that somebody else writes may be like.
+            failures[view.name] = first_line(error)
+    _forget_earlier_runs(store)
+    return counts, failures
 
 
 def _forget_earlier_runs(store: FeatureStore) -> None:
@@ -300,13 +333,27 @@ def _forget_earlier_runs(store: FeatureStore) -> None:
         store.registry.apply_feature_view(view, store.project)
 
 
-def _row_counts(places: FeaturePlaces, moment: datetime) -> dict[str, int]:
+def _rows(view: FeatureView, moment: datetime) -> tuple[int, datetime | None]:
+    """Return how many entities a view's table has up to a moment, and the moment of the newest row."""
     with analytics() as connection:
-        counts = {}
-        for view, entity in _ENTITIES.items():
-            table = connection.read_parquet(table_path(places.data_dir, view))
-            counts[view] = int(table.filter(table[TIMESTAMP] <= moment)[entity].nunique().execute())
-        return counts
+        table = connection.read_parquet(view.batch_source.path)
+        stamp = view.batch_source.timestamp_field
+        known = table.filter(table[stamp].cast("timestamp('UTC')") <= moment)
+        return int(known[key_of(view)].nunique().execute()), newest_row(table, stamp, moment)
+
+
+def newest_row(table: ibis.Table, stamp: str, moment: datetime) -> datetime | None:
+    """Return the moment of the newest row at or before another, UTC; None when there is none."""
+    stamps = table[stamp].cast("timestamp('UTC')")
+    newest: datetime | None = (
+        table.filter(stamps <= moment).aggregate(newest=stamps.max()).to_pyarrow()["newest"][0].as_py()
+    )
+    return newest
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, without its period, for a table or a message of one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from features.interactions import Integers
 from features.similarity import positions_of
 from serving.ranker import as_microseconds
 from serving.releases import ReleaseHolder
+from training.dataset import Defaulted
 from training.release import FittedModel, Report, TrainingOptions, fit_before
 from training.scoring import score
 
@@ -103,7 +104,7 @@ def _write(
 ) -> int:
     places, known = positions_of(np.array([each for _, each in asked], np.int64), data.history.learner_ids)
     positions: Integers = np.where(known, places, -1)
-    lists = score(data.history, data.features, model, positions, moment, count=request.count)
+    lists = score(data.history, Defaulted(data.features, model.defaults), model, positions, moment, count=request.count)
     by_model = 0
     draft = request.output.with_name(f".{request.output.name}.draft")
     try:
@@ -138,7 +139,7 @@ async def _live(database: Database, models_dir: Path, data: TrainingData) -> Fit
     course_ids = data.history.traits.course_ids
     positions, known = positions_of(release.course_ids, course_ids)
     similarities = release.similarities.reordered(np.where(known, positions, -1), len(course_ids))
-    return FittedModel(release.booster, similarities, release.manifest.training_decisions)
+    return FittedModel(release.booster, similarities, release.manifest.training_decisions, release.manifest.defaults)
 
 
 def _wanted(path: Path | None, learners: Sequence[SourceRow]) -> list[str]:

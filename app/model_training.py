@@ -16,6 +16,7 @@ from core.clock import Clock
 from core.errors import InputError
 from database.queries.history import TOPIC_PARENTS
 from database.session import Database
+from features.columns import StoredFeature
 from training.dataset import PointInTimeFeatures
 from training.evaluate import Evaluation
 from training.history import LearningHistory, load_history
@@ -32,12 +33,14 @@ class TrainingData:
         features: stored features as of any moment.
         service: name of the feature service that they come from.
         fingerprint: of the lake.
+        stored: the features of the service, for a release to record.
     """
 
     history: LearningHistory
     features: PointInTimeFeatures
     service: str
     fingerprint: str
+    stored: tuple[StoredFeature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ async def training_data(parts: Platform, service: str) -> AsyncIterator[Training
     history = await asyncio.to_thread(load_history, places.lake, parents)
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
-    yield TrainingData(history, features, service, contents.fingerprint)
+    yield TrainingData(history, features, service, contents.fingerprint, features.stored)
 
 
 async def topic_parents(database: Database) -> dict[int, int]:
@@ -111,6 +114,7 @@ async def train_model(
         fingerprint=data.fingerprint,
         options=options,
         now=now,
+        stored=data.stored,
     )
     row = {
         "version": manifest.version,

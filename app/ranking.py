@@ -16,11 +16,13 @@ from core.errors import UnavailableError
 from core.tasks import running
 from feature_repo.services import RANKING
 from feature_repo.store import PROJECT, open_store
+from serving.artifact import ReleaseManifest
 from serving.course_matrix import CourseMatrixHolder
 from serving.engine import RankingEngine
 from serving.learner_features import TIMEOUT, LearnerFeatures
 from serving.lists import RankedLists
 from serving.releases import ReleaseHolder
+from serving.served import ServedFeatures
 from serving.valkey import valkey
 
 _LOG = logging.getLogger(__name__)
@@ -37,11 +39,13 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     if redis_url is None:
         raise UnavailableError("Recommendations need the URL of Redis or Valkey.")
     store = await asyncio.to_thread(open_store, parts.data_dir, redis_url, PROJECT, timeout=TIMEOUT)
-    learner_features = LearnerFeatures(store, RANKING)
+    releases = ReleaseHolder(parts.database, parts.models_dir)
+    served = ServedFeatures(store, RANKING, lambda: _manifests(releases), parts.clock)
+    learner_features = LearnerFeatures(store, RANKING, served)
     engine = RankingEngine(
         parts.database,
-        ReleaseHolder(parts.database, parts.models_dir),
-        CourseMatrixHolder(parts.database, store, RANKING),
+        releases,
+        CourseMatrixHolder(parts.database, store, RANKING, served),
         learner_features,
         parts.settings.ranking,
     )
@@ -57,6 +61,11 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     finally:
         engine.close()
         learner_features.close()
+
+
+def _manifests(releases: ReleaseHolder) -> tuple[ReleaseManifest, ...]:
+    release = releases.current
+    return (release.manifest,) if release is not None else ()
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -53,13 +53,17 @@ class Ranking:
     version: Callable[[], str | None]
     lists: RankedLists | None = None
     phase: Recommendations = Recommendations.ON
+    degraded: Callable[[], Mapping[str, str]] = dict
 
     def status(self) -> dict[str, str | None]:
         """Return what the readiness probe tells."""
         if self.model is None:
             return {"status": "off", "modelVersion": None}
         version = self.version()
-        return {"status": self.phase.value if version is not None else "no model", "modelVersion": version}
+        told = {"status": self.phase.value if version is not None else "no model", "modelVersion": version}
+        lost = self.degraded()
+        # A view that is missing makes lists a little worse, and is for somebody to mend.
+        return told | ({"defaultsFor": ", ".join(sorted(lost))} if lost else {})
 
     def recommender(self, parts: Platform, deadline: float | None = None) -> Recommender:
         """Return what answers recommendations in the phase that the settings name, by their deadline or another."""
@@ -132,7 +136,7 @@ async def ranking(parts: Platform) -> AsyncIterator[Ranking]:
     from app.ranking import ranked_lists, ranking_engine  # noqa: PLC0415
 
     async with ranking_engine(parts) as engine, ranked_lists(parts) as lists:
-        yield Ranking(engine, lambda: engine.version, lists, parts.settings.recommendations)
+        yield Ranking(engine, lambda: engine.version, lists, parts.settings.recommendations, lambda: engine.degraded)
 
 
 @asynccontextmanager

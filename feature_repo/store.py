@@ -18,6 +18,11 @@ PATIENCE = 10.0
 """Seconds to wait for Redis while writing; serving waits much less (`serving.learner_features.TIMEOUT`)."""
 
 
+def registry_path(data_dir: Path) -> Path:
+    """Return the file of Feast's registry, which is there once features were applied."""
+    return data_dir.resolve() / "features" / "registry.db"
+
+
 def open_store(data_dir: Path, redis_url: str, project: str = PROJECT, *, timeout: float = PATIENCE) -> FeatureStore:
     """Return the feature store of a data folder. One per process: two that alternate cost ten times as much.
 
@@ -34,11 +39,33 @@ def open_store(data_dir: Path, redis_url: str, project: str = PROJECT, *, timeou
     folder.mkdir(parents=True, exist_ok=True)
     profile = yaml.safe_load((Path(__file__).parent / "profiles" / "local.yaml").read_text(encoding="utf-8"))
     profile["project"] = project
-    profile["registry"]["path"] = f"sqlite:///{folder / 'registry.db'}"
+    profile["registry"]["path"] = f"sqlite:///{registry_path(data_dir)}"
     # A connection is closed after use: the registry is read rarely, and nothing is left to close at the end.
     profile["registry"]["sqlalchemy_config_kwargs"] = {"echo": False, "poolclass": NullPool}
     profile["online_store"]["connection_string"] = connection_string(redis_url, timeout)
     return FeatureStore(config=RepoConfig(**profile, repo_path=folder))
+
+
+def write_config(data_dir: Path, project: str) -> None:
+    """Write `feature_store.yaml` beside the registry, for Feast's own tools that only read, such as `feast ui`.
+
+    It names no online store, because that one's address may hold a password.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = registry_path(data_dir)
+    config = {
+        "project": project,
+        "provider": "local",
+        "entity_key_serialization_version": 3,
+        "registry": {"registry_type": "sql", "path": f"sqlite:///{path}"},
+        "offline_store": {"type": "duckdb"},
+        "online_store": None,
+    }
+    draft = path.with_name("feature_store.yaml.draft")
+    draft.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    draft.replace(path.with_name("feature_store.yaml"))
 
 
 def connection_string(redis_url: str, timeout: float) -> str:

@@ -10,8 +10,32 @@ from feast import Entity, FeatureView, Field
 from feast.types import FeastType, Float64, Int64
 
 from feature_repo.entities import course_entity, learner_entity
+from feature_repo.expectations import NOTHING, Expectations, number
 from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, file_source
 from features import course, learner
+
+_SHARE = Expectations(lowest=0, highest=1)
+_COUNT = Expectations(lowest=0)
+_FEW = Expectations(lowest=1, most_null=0)
+EXPECTED: Mapping[str, Expectations] = {
+    "learner_enrollment_count": Expectations(lowest=0, most_null=0),
+    "learner_active_days": _FEW,
+    "learner_first_enrolled_at": _COUNT,
+    "learner_last_enrolled_at": _COUNT,
+    "learner_mean_gap_days": _COUNT,
+    "learner_topic_count": _COUNT,
+    "learner_topic_concentration": _SHARE,
+    "learner_beginner_share": _SHARE,
+    "learner_advanced_share": _SHARE,
+    "learner_mean_duration": _COUNT,
+    "course_enrollments_total": Expectations(lowest=0, most_null=0),
+    "course_enrollments_7d": _COUNT,
+    "course_enrollments_30d": _COUNT,
+    "course_enrollments_90d": _COUNT,
+    "course_level_code": Expectations(lowest=0, highest=4, most_null=0),
+    "course_duration_minutes": _COUNT,
+}
+"""What is always true of what this code computes: a broken rule is a bug, and `waymark features validate` finds it."""
 
 
 def feature_views(data_dir: Path) -> list[FeatureView]:
@@ -53,7 +77,10 @@ def _view(
         ttl=timedelta(0),
         schema=[
             Field(name=entity.join_key, dtype=Int64),
-            *(Field(name=each, dtype=kinds[kind], description=text) for each, (kind, text) in features.items()),
+            *(
+                number(each, text, EXPECTED.get(each, NOTHING), dtype=kinds[kind])
+                for each, (kind, text) in features.items()
+            ),
         ],
         source=file_source(data_dir, name),
         description=description,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,10 +42,12 @@ class VectorLayout:
     Attributes:
         learner: names of the learner features of the feature service, sorted.
         course: names of its course features, sorted.
+        defaults: by name of a column of the vector, what is read in place of a missing value; NaN without.
     """
 
     learner: tuple[str, ...]
     course: tuple[str, ...]
+    defaults: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, learner: Sequence[str], course: Sequence[str]) -> VectorLayout:
@@ -57,6 +59,11 @@ class VectorLayout:
         """Names of the columns in order."""
         stored = (*self.learner, *self.course)
         return (*(relative_name(name) for name in stored), *DERIVED_FEATURES, *PAIR_FEATURES)
+
+    @cached_property
+    def fill(self) -> Floats:
+        """float32[len(names)], what is read in place of a missing value."""
+        return np.array([self.defaults.get(name, np.nan) for name in self.names], np.float32)
 
     @cached_property
     def digest(self) -> str:
@@ -92,9 +99,7 @@ class VectorLayout:
             vector[:, position] = derived
         vector[:, end + len(DERIVED_FEATURES) :] = pair
         # Infinite is no number that training has seen; missing is.
-        infinite = np.isinf(vector)
-        if infinite.any():
-            vector[infinite] = np.nan
+        np.copyto(vector, self.fill, where=~np.isfinite(vector))
         return vector
 
 

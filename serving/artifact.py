@@ -26,6 +26,7 @@ import xgboost
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import ReleaseError
+from features.columns import StoredFeature
 from features.interactions import Integers, Sparse
 from features.similarity import Similarities
 from features.vector import DTYPE, VectorLayout
@@ -43,11 +44,15 @@ class ReleaseManifest(BaseModel):
         version: name of the release.
         created_at: when it was written.
         feature_service: name of the Feast feature service that its features come from.
-        learner_features: names of the learner features it reads.
-        course_features: names of the course features it reads.
+        stored_features: the features it reads of the store, and how each becomes columns; empty in a release of a
+            version that did not record them, which reads what its feature service declares.
+        learner_features: names of the columns of learner features it reads.
+        course_features: names of the columns of course features it reads.
         vector_names: names of all columns of the vector in order.
         vector_dtype: type of the columns.
         vector_digest: hash of the layout of the vector (`VectorLayout.digest`).
+        defaults: median of each column of the vector in which training saw no missing value; it is read in place of
+            one. In other columns the ranker has learned what to do without a value.
         data_fingerprint: of the lake that it was trained on.
         trained_from: moment of the earliest enrollment that was known.
         trained_until: moment that everything it has seen lies before.
@@ -64,11 +69,13 @@ class ReleaseManifest(BaseModel):
     version: str
     created_at: datetime
     feature_service: str
+    stored_features: tuple[StoredFeature, ...] = ()
     learner_features: tuple[str, ...]
     course_features: tuple[str, ...]
     vector_names: tuple[str, ...]
     vector_dtype: str = DTYPE
     vector_digest: str
+    defaults: dict[str, float] = {}
     data_fingerprint: str
     trained_from: datetime
     trained_until: datetime
@@ -146,7 +153,7 @@ def load_release(folder: Path, digest: str) -> Release:
         ReleaseError: it is damaged, of another format, or made for other features than this code computes.
     """
     manifest = read_manifest(folder, digest)
-    layout = VectorLayout(manifest.learner_features, manifest.course_features)
+    layout = VectorLayout(manifest.learner_features, manifest.course_features, manifest.defaults)
     if layout.digest != manifest.vector_digest or layout.names != manifest.vector_names:
         raise ReleaseError(f"Release {manifest.version} was trained on other features than this version computes.")
     if not {RANKER, RETRIEVERS} <= manifest.files.keys():

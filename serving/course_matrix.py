@@ -7,7 +7,7 @@ once a materialization, so they are read then, through the same public API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -22,11 +22,11 @@ from database.queries.materializations import LATEST_MATERIALIZATION
 from database.session import Database, Reader
 from database.tables.courses import CourseLevel, CourseStatus
 from serving.online import OnlineReader
+from serving.served import Reading, ServedFeatures
 
 Integers: TypeAlias = NDArray[np.int64]
 Sparse: TypeAlias = "sp.csr_array[Any]"
 
-ENTITY = "course_id"
 LEVELS = tuple(level.value for level in CourseLevel)
 # Courses asked for at once: small enough for the store's short timeout, and for other threads to get their turn.
 _CHUNK = 250
@@ -153,14 +153,16 @@ class CourseMatrixHolder:
     Args:
         database: where materializations are announced, and courses are described.
         store: a `feast.FeatureStore`.
-        service: name of the feature service.
+        service: name of the feature service that is read while there is no release.
+        served: what is read, when that is shared with others; `store` and `service` alone when not given.
     """
 
-    def __init__(self, database: Database, store: Any, service: str) -> None:
+    def __init__(self, database: Database, store: Any, service: str, served: ServedFeatures | None = None) -> None:
         self._database = database
-        self._online = OnlineReader(store, service, ENTITY)
+        self._served = served or ServedFeatures(store, service)
+        self._online = OnlineReader(self._served, "course")
         self._current: CourseMatrix | None = None
-        self._seen: int | None = None
+        self._seen: tuple[int, Reading] | None = None
         self._turn = asyncio.Lock()
 
     @property
@@ -168,8 +170,15 @@ class CourseMatrixHolder:
         """The newest matrix; None until something was materialized."""
         return self._current
 
+    @property
+    def lost(self) -> Mapping[str, str]:
+        """Why a feature view, by name, is not read; empty when all is well."""
+        return self._served.lost
+
     async def refresh_if_newer(self) -> bool:
-        """Build the matrix anew if there was a materialization since; on failure the one before stays.
+        """Build the matrix anew if there was a materialization since, or other features are to be read.
+
+        On failure the one before stays.
 
         Returns:
             Whether `current` changed.
@@ -179,9 +188,14 @@ class CourseMatrixHolder:
         """
         async with self._turn, self._database.reader() as reader:
             latest = await reader.fetch_first(LATEST_MATERIALIZATION)
-            if latest is None or latest.id == self._seen:
+            if latest is None:
                 return False
-            await asyncio.to_thread(self._online.refresh)
+            seen = self._seen is not None and self._seen[0] == latest.id
+            if seen and not self._served.is_outdated:
+                return False
+            reading = await asyncio.to_thread(self._served.refresh)
+            if seen and self._seen is not None and self._seen[1] == reading:
+                return False
             self._current = await build_course_matrix(self._online, reader, latest.features_as_of)
-            self._seen = latest.id
+            self._seen = (latest.id, reading)
             return True

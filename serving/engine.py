@@ -56,6 +56,11 @@ class CourseMatrixHolder(Protocol):
         """The newest matrix; None until there is one."""
         ...
 
+    @property
+    def lost(self) -> Mapping[str, str]:
+        """Why a feature view, by name, is not read; empty when all is well."""
+        ...
+
     async def refresh_if_newer(self) -> object:
         """Build the matrix of a newer materialization, if there is one."""
         ...
@@ -116,6 +121,11 @@ class RankingEngine:
     def version(self) -> str | None:
         """Version of the model that ranks; None while there is none."""
         return self._model.version if self._model is not None else None
+
+    @property
+    def degraded(self) -> Mapping[str, str]:
+        """Why a feature view, by name, is answered for by defaults; empty when all is well."""
+        return self._matrices.lost
 
     async def refresh(self) -> None:
         """Look for a newer release and newer features, and swap them in together.

@@ -12,8 +12,8 @@ from typing import Any
 from typing_extensions import override
 
 from serving.online import OnlineReader
+from serving.served import ServedFeatures
 
-ENTITY = "learner_id"
 TIMEOUT = 0.2
 """Seconds until Redis counts as gone for a request: open the store that serves with it."""
 _THREADS = 4
@@ -52,11 +52,12 @@ class LearnerFeatures:
 
     Args:
         store: a `feast.FeatureStore` that was opened with a short timeout.
-        service: name of the feature service.
+        service: name of the feature service that is read while there is no release.
+        served: what is read, when that is shared with others; `store` and `service` alone when not given.
     """
 
-    def __init__(self, store: Any, service: str) -> None:
-        self._reader = OnlineReader(store, service, ENTITY)
+    def __init__(self, store: Any, service: str, served: ServedFeatures | None = None) -> None:
+        self._reader = OnlineReader(served or ServedFeatures(store, service), "learner")
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="learner-features")
 
     async def read(self, learner_id: int) -> LearnerVector:

@@ -1,15 +1,21 @@
-"""The online store, asked for what a feature service lists: by name, with one error for whatever may go wrong."""
+"""The online store, asked for what serving reads: by name, with one error for whatever may go wrong."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from opentelemetry import metrics
 
 from core.errors import UnavailableError
+from features.columns import Owner, StoredFeature, encoded
+from serving.served import ServedFeatures
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +34,28 @@ class OnlineRows:
 
 
 class OnlineReader:
-    """Reads the features of one entity that a feature service lists.
-
-    The service is looked up once, because that costs more than a read; `refresh` looks again.
+    """Reads the features of one entity that serving reads.
 
     Args:
-        store: a `feast.FeatureStore`.
-        service: name of the feature service.
-        entity: the join key, such as `learner_id`.
+        served: what is read.
+        owner: whose features.
     """
 
-    def __init__(self, store: Any, service: str, entity: str) -> None:
-        self._store = store
-        self._service = service
-        self._entity = entity
-        self._references: list[str] | None = None
+    def __init__(self, served: ServedFeatures, owner: Owner) -> None:
+        self._served = served
+        self._owner: Owner = owner
+        self._key = f"{owner}_id"
+        self._unreadable = metrics.get_meter("waymark.serving").create_counter(
+            "waymark.features.unreadable", description="Reads in which the values of a view could not be used, by view."
+        )
 
     def refresh(self) -> None:
-        """Read the registry anew, which another process may have changed.
+        """Look up anew what is read.
 
         Raises:
-            UnavailableError: the feature service is not declared yet.
+            UnavailableError: there is nothing to read yet.
         """
-        try:
-            self._store.refresh_registry()
-            self._references = self._find()
-        except Exception as error:
-            raise UnavailableError(f"The feature service {self._service} cannot be read: {error}") from error
+        self._served.refresh()
 
     def read(self, ids: Sequence[int]) -> OnlineRows:
         """Return the features of entities, one row each, in order; blocks, so call it in a thread.
@@ -62,33 +63,30 @@ class OnlineReader:
         Raises:
             UnavailableError: the online store or the registry cannot be read.
         """
-        if self._references is None:
-            self.refresh()
+        names, features = self._served.reading.of(self._owner)
         try:
-            response = self._store.get_online_features(
-                features=self._references, entity_rows={self._entity: list(ids)}
-            ).to_dict(include_event_timestamps=True)
+            response = self._ask(features, ids)
         except Exception as error:
             # Feast raises errors of many families: of Redis, of sockets, its own, and plain ones.
             raise UnavailableError(f"The online store cannot be read: {error}") from error
-        return _rows(response, self._entity, len(ids))
+        values = np.full((len(ids), len(names)), np.nan)
+        moments = np.zeros(len(ids), np.int64)
+        for feature in features:
+            moments = np.maximum(moments, np.array(response[f"{feature.name}__ts"], np.int64))
+            try:
+                part = encoded([feature], feature.columns, response, len(ids))
+            except (TypeError, ValueError) as error:
+                # What was written is not of the declared kind: missing, as for a view that is gone.
+                self._unreadable.add(1, {"view": feature.view})
+                _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
+                continue
+            values[:, np.searchsorted(names, feature.columns)] = part
+        return OnlineRows(names, values, moments)
 
-    def _find(self) -> list[str]:
-        service = self._store.get_feature_service(self._service)
-        references = []
-        for projection in service.feature_view_projections:
-            view = self._store.get_feature_view(projection.name)
-            if [column.name for column in view.entity_columns] == [self._entity]:
-                references += [f"{projection.name}:{feature.name}" for feature in projection.features]
-        return references
-
-
-def _rows(response: dict[str, list[Any]], entity: str, count: int) -> OnlineRows:
-    # Columns come in an order that changes from process to process; a missing entity comes with nulls and 1970.
-    names = tuple(sorted(name for name in response if name != entity and not name.endswith("__ts")))
-    values = np.full((count, len(names)), np.nan)
-    moments = np.zeros(count, np.int64)
-    for position, name in enumerate(names):
-        values[:, position] = [np.nan if value is None else value for value in response[name]]
-        moments = np.maximum(moments, np.array(response[f"{name}__ts"], np.int64))
-    return OnlineRows(names, values, moments)
+    def _ask(self, features: Sequence[StoredFeature], ids: Sequence[int]) -> dict[str, list[Any]]:
+        if not features:
+            return {}
+        found: dict[str, list[Any]] = self._served.store.get_online_features(
+            features=[feature.reference for feature in features], entity_rows={self._key: list(ids)}
+        ).to_dict(include_event_timestamps=True)
+        return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +41,32 @@ class PointInTimeFeatures(Protocol):
     def read_courses(self, course_ids: Integers, moments: Integers) -> Floats:
         """Return float32[m, k]: what was known strictly before the moments (microseconds), NaN where nothing was."""
         ...
+
+
+@dataclass(frozen=True)
+class Defaulted:
+    """Stored features for a ranker that was fitted: what is missing is read as serving reads it.
+
+    Attributes:
+        features: stored features as of any moment.
+        defaults: `ReleaseManifest.defaults`.
+    """
+
+    features: PointInTimeFeatures
+    defaults: Mapping[str, float]
+
+    @cached_property
+    def layout(self) -> VectorLayout:
+        """Names of the columns, with the defaults."""
+        return replace(self.features.layout, defaults=self.defaults)
+
+    def read_learners(self, learner_ids: Integers, moments: Integers) -> NDArray[Any]:
+        """Return what the features do."""
+        return self.features.read_learners(learner_ids, moments)
+
+    def read_courses(self, course_ids: Integers, moments: Integers) -> Floats:
+        """Return what the features do."""
+        return self.features.read_courses(course_ids, moments)
 
 
 @dataclass(frozen=True)

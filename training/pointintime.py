@@ -12,11 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.errors import InputError
+from features.columns import FeatureKind, Owner, StoredFeature, columns_of, encoded, stored_feature
 from features.interactions import Integers
 from features.pair import DAY, Floats
 from features.vector import VectorLayout
 
-LEARNER, COURSE = "learner", "course"
+LEARNER: Owner = "learner"
+COURSE: Owner = "course"
 _ROW = "waymark_row"
 _ROWS = 50_000
 """Rows of one question: the join holds every earlier value of each row's entity at once."""
@@ -30,15 +32,15 @@ class FeastFeatures:
         service: name of the feature service; each of its views belongs to the learner or to the course.
 
     Raises:
-        InputError: there is no such service, or a view belongs to something else.
+        InputError: there is no such service, or it has a view or field that the ranker cannot read.
     """
 
     def __init__(self, store: Any, service: str) -> None:
         from feast.errors import FeastObjectNotFoundException  # noqa: PLC0415 - importing Feast takes seconds.
 
         self._store = store
-        self._references: dict[str, list[str]] = {LEARNER: [], COURSE: []}
-        self._keys: dict[str, str] = {}
+        self._features: dict[Owner, list[StoredFeature]] = {LEARNER: [], COURSE: []}
+        self._keys: dict[Owner, str] = {}
         try:
             projections = store.get_feature_service(service).feature_view_projections
         except FeastObjectNotFoundException as error:
@@ -49,19 +51,26 @@ class FeastFeatures:
     def _add(self, projection: Any) -> None:
         view = self._store.get_feature_view(projection.name)
         owners = list(view.entities)
-        if len(owners) != 1 or owners[0] not in self._references:
+        if len(owners) != 1 or owners[0] not in self._features:
             raise InputError(
                 f"The feature view {projection.name} belongs to {', '.join(owners)}; "
                 f"the ranker reads views of one entity, {LEARNER} or {COURSE}."
             )
         self._keys[owners[0]] = view.entity_columns[0].name
-        name = projection.name_to_use()
-        self._references[owners[0]] += [f"{name}:{feature.name}" for feature in projection.features]
+        self._features[owners[0]] += [
+            stored_feature(owners[0], projection.name_to_use(), each.name, str(each.dtype), each.tags)
+            for each in projection.features
+        ]
+
+    @property
+    def stored(self) -> tuple[StoredFeature, ...]:
+        """The features of the service, for a release to record."""
+        return (*self._features[LEARNER], *self._features[COURSE])
 
     @cached_property
     def layout(self) -> VectorLayout:
-        """Names of the features of the service."""
-        return VectorLayout.of(_names(self._references[LEARNER]), _names(self._references[COURSE]))
+        """Names of the columns of the service's features."""
+        return VectorLayout(columns_of(self._features[LEARNER]), columns_of(self._features[COURSE]))
 
     def read_learners(self, learner_ids: Integers, moments: Integers) -> NDArray[np.float64]:
         """Return float64[d, k]: what was known strictly before the moments, NaN where nothing was."""
@@ -80,7 +89,7 @@ class FeastFeatures:
         (unique_days, unique_ids), places = np.unique(keys, axis=1, return_inverse=True)
         return self._read(COURSE, self.layout.course, unique_ids, unique_days * DAY)[places.ravel()].astype(np.float32)
 
-    def _read(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
+    def _read(self, entity: Owner, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
         values = np.full((len(ids), len(names)), np.nan)
         if names:
             for start in range(0, len(ids), _ROWS):
@@ -88,7 +97,7 @@ class FeastFeatures:
                 values[part] = self._join(entity, names, ids[part], moments[part])
         return values
 
-    def _join(self, entity: str, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
+    def _join(self, entity: Owner, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
         frame = pd.DataFrame(
             {
                 self._keys[entity]: ids,
@@ -96,14 +105,22 @@ class FeastFeatures:
                 _ROW: np.arange(len(ids)),
             }
         )
+        features = self._features[entity]
+        references = [feature.reference for feature in features]
         with warnings.catch_warnings():
             # ibis 12 calls a method of DuckDB that DuckDB 2 has renamed.
             warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
-            joined = self._store.get_historical_features(frame, self._references[entity]).to_df()
+            joined = self._store.get_historical_features(frame, references).to_df()
         # No offline store keeps the order of its rows.
         joined = joined.set_index(_ROW).loc[np.arange(len(ids))]
-        return np.stack([pd.to_numeric(joined[name]).to_numpy(np.float64, na_value=np.nan) for name in names], axis=1)
+        try:
+            return encoded(features, names, {each.name: _values(joined, each) for each in features}, len(ids))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"A feature of a {entity} is not of the kind that it is declared as: {error}.") from error
 
 
-def _names(references: Sequence[str]) -> list[str]:
-    return [reference.partition(":")[2] for reference in references]
+def _values(joined: pd.DataFrame, feature: StoredFeature) -> Any:
+    values = joined[feature.name]
+    if feature.kind is FeatureKind.NUMBER:
+        return pd.to_numeric(values).to_numpy(np.float64, na_value=np.nan)
+    return values.tolist()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import xgboost
 
+from features.columns import StoredFeature
 from features.similarity import Similarities, fit_similarities
 from serving.artifact import ReleaseManifest, write_release
-from training.dataset import Dataset, PointInTimeFeatures, training_set
+from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
 from training.evaluate import Evaluation, evaluate
 from training.fit import ROUNDS, SEED, fit_ranker
 from training.history import LearningHistory
@@ -48,11 +49,13 @@ class FittedModel:
         booster: reads the vectors of the features' layout.
         similarities: in the order of the history's courses.
         decisions: how many decisions the ranker was fitted on.
+        defaults: `ReleaseManifest.defaults`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     decisions: int
+    defaults: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,14 @@ class TrainedModel:
         similarities: fitted on all of it.
         evaluation: of the same training, done on what lay before the last tenth and judged on that.
         decisions: how many decisions the ranker was fitted on.
+        defaults: `ReleaseManifest.defaults`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     evaluation: Evaluation
     decisions: int
+    defaults: Mapping[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -83,7 +88,7 @@ def train(
     evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
     end = int(history.interactions.moments.max()) + 1
     fitted = fit_before(history, features, end, options, report)
-    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions)
+    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults)
 
 
 def fit_before(
@@ -98,7 +103,8 @@ def fit_before(
     stages = training_stages(history, moment, rng)
     booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
     known = history.interactions.select(history.known(moment))
-    return FittedModel(booster, fit_similarities(known, len(history.traits)), dataset.decisions)
+    similarities = fit_similarities(known, len(history.traits))
+    return FittedModel(booster, similarities, dataset.decisions, _defaults(dataset, features.layout.names))
 
 
 def judge(
@@ -125,13 +131,13 @@ def judge(
     """
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng)
-    booster, _ = _fit(history, divided.training, features, rng, options=options, report=report)
+    booster, dataset = _fit(history, divided.training, features, rng, options=options, report=report)
     return evaluate(
         history,
         protocol,
         divided,
         booster,
-        features,
+        Defaulted(features, _defaults(dataset, features.layout.names)),
         seed=options.seed,
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,
@@ -148,6 +154,7 @@ def save(
     fingerprint: str,
     options: TrainingOptions,
     now: datetime,
+    stored: tuple[StoredFeature, ...] = (),
 ) -> tuple[ReleaseManifest, str]:
     """Write a release to its own folder below `models_dir`.
 
@@ -161,10 +168,12 @@ def save(
         version=version,
         created_at=now,
         feature_service=service,
+        stored_features=stored,
         learner_features=layout.learner,
         course_features=layout.course,
         vector_names=layout.names,
         vector_digest=layout.digest,
+        defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
         trained_from=_moment(int(moments.min())),
         trained_until=_moment(int(moments.max())),
@@ -206,6 +215,14 @@ def _fit(
         advance=lambda: rounds(1),
     )
     return booster, dataset
+
+
+def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
+    if not len(dataset.vectors):
+        return {}
+    # A ranker that saw a column without gaps has learned nothing of them, and would go some arbitrary way.
+    columns = zip(names, dataset.vectors.T, strict=True)
+    return {name: float(np.median(values)) for name, values in columns if not np.isnan(values).any()}
 
 
 def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:

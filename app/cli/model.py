@@ -12,7 +12,7 @@ from rich.console import Console
 
 from app.cli import releases, reporting
 from app.cli.evaluations import print_evaluation
-from app.cli.running import DataDir, progress_console, run_on_platform
+from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
 from app.model_scoring import Scored, ScoringRequest, score_learners
 from app.model_training import (
     TrainingOutcome,
@@ -89,8 +89,7 @@ def evaluate(
     intervals are 95%, by paired bootstrap over learners.
     """
     options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
-    if json is not None:
-        _check_folder(json)
+    check_folder(json)
 
     async def work(parts: Platform) -> Evaluation:
         async with training_data(parts, feature_service) as data:
@@ -137,7 +136,7 @@ def score(
     """
     if everybody == (learners is not None):
         raise InputError("Give either --learners FILE or --all.")
-    _check_folder(output)
+    check_folder(output)
     moment = as_of.replace(tzinfo=UTC) if as_of is not None else None
     request = ScoringRequest(learners, output, count, moment)
     options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
@@ -167,9 +166,3 @@ app.command()(releases.promote)
 app.command()(releases.rollback)
 app.command()(reporting.report)
 app.command(name="list")(releases.list_)
-
-
-def _check_folder(path: Path) -> None:
-    """Refuse a file that could not be written, before minutes of work."""
-    if not path.parent.is_dir():
-        raise InputError(f"The folder {path.parent} does not exist.")

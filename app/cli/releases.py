@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.running import DataDir, run_on_platform
+from app.cli.running import DataDir, check_folder, run_on_platform
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
@@ -36,8 +36,7 @@ def compare(
     Reads the register of releases and their files; writes nothing but the file of `--json`. The interval is 95%, by
     paired bootstrap over learners: where it includes 0, the difference may be chance.
     """
-    if json is not None and not json.parent.is_dir():
-        raise InputError(f"The folder {json.parent} does not exist.")
+    check_folder(json)
     from app.releases import compare_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
     async def work(parts: Platform) -> Compared:

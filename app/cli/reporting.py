@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app.cli.running import DataDir, run_on_platform
+from app.cli.running import DataDir, check_folder, run_on_platform
 from app.wiring import Platform
 from core.errors import InputError
 
@@ -25,8 +25,7 @@ def report(
     Reads the register and the files of the release, the feature tables and, of the live release, what some learners
     would be shown; writes nothing but the file. The page needs no network and no script. It names learners by number.
     """
-    if not output.parent.is_dir():
-        raise InputError(f"The folder {output.parent} does not exist.")
+    check_folder(output)
     if output.is_dir():
         raise InputError(f"{output} is a folder.")
     from app.model_report import write_report  # noqa: PLC0415 - XGBoost takes long to import.

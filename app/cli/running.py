@@ -37,6 +37,16 @@ def progress_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def check_folder(path: Path | None) -> None:
+    """Refuse a file that could not be written, before minutes of work; None is no file.
+
+    Raises:
+        InputError: its folder does not exist.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} does not exist.")
+
+
 def read_settings(**given: Any) -> Settings:
     """Return the settings of the environment, with what was given on the command line put over them.
 

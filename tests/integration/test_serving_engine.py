@@ -49,6 +49,7 @@ class Matrices:
     """Holds what a test puts in."""
 
     current: Matrix | None
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     async def refresh_if_newer(self) -> None:
         """Leave it as it is."""

@@ -1,0 +1,169 @@
+"""Plans, coverage and validation of declared features, on tables that somebody else wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app.feature_checks import failing, report, validate
+from app.feature_pipeline import FeaturePlaces, apply
+from app.feature_plans import coverage, plan
+from core.clock import ManualClock
+from core.errors import InputError
+from database.session import Database
+from feature_repo.services import definitions
+from tests.added_features import MODULE, SERVICE, VIEW, days_before, declared, rewrite, signals
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+COURSES = list(range(1, 101))
+
+
+@pytest.fixture
+def places(tmp_path: Path, valkey_url: str) -> FeaturePlaces:
+    """A data folder and a corner of Valkey of this test's own."""
+    return FeaturePlaces(tmp_path, valkey_url, project=f"test_{uuid4().hex}")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    """The module that declares the signals of courses."""
+    with declared(tmp_path / "declared") as found:
+        yield found
+
+
+def broken(places: FeaturePlaces) -> dict[tuple[str | None, str], str]:
+    """Return what was found where a check of the signals does not hold, by feature and rule."""
+    return {(each.feature, each.rule): each.found for each in failing(validate(places, NOW)) if each.view == VIEW}
+
+
+def write(places: FeaturePlaces, frame: pd.DataFrame) -> None:
+    """Write the table of the signals."""
+    frame.to_parquet(places.data_dir / "signals.parquet", index=False)
+
+
+def good() -> pd.DataFrame:
+    """Return signals of an hour and of forty days ago, of the same population."""
+    return signals(COURSES, days_before(NOW, 1 / 24, 40))
+
+
+@pytest.mark.parametrize("part", ["table", "key", "column", "type", "freshness", "null", "range", "drift"])
+def test_each_expectation_can_fail(places: FeaturePlaces, file: Path, part: str) -> None:
+    """A table that is missing, incomplete, old, gappy, out of range or drifting is named, and only for that."""
+    frame, newest = good(), good()["event_timestamp"] > pd.Timestamp(NOW - timedelta(days=20))
+    assert file.exists()
+    # Nothing is online in this test, and the three tables of our own are not there.
+    always = {(None, "online"): "not materialized"}
+    write(places, frame)
+    assert always == broken(places)
+    if part == "table":
+        (places.data_dir / "signals.parquet").write_bytes(b"no table")
+        assert [(None, "table")] == list(broken(places))
+        return
+    expected: dict[str, tuple[str | None, str]] = {
+        "key": (None, "table"),
+        "column": ("course_rating", "column"),
+        "type": ("course_rating", "type"),
+        "freshness": (None, "freshness"),
+        "null": ("course_rating", "null"),
+        "range": ("course_embedding", "range"),
+        "drift": ("course_rating", "drift"),
+    }
+    if part == "key":
+        frame = frame.rename(columns={"course_id": "id"})
+    elif part == "column":
+        frame = frame.drop(columns="course_rating")
+    elif part == "type":
+        frame["course_rating"] = "five stars"
+    elif part == "freshness":
+        frame["event_timestamp"] -= timedelta(days=3)
+    elif part == "null":
+        frame.loc[newest & (frame["course_id"] <= 21), "course_rating"] = np.nan
+    elif part == "range":
+        frame["course_embedding"] = frame["course_embedding"].map(lambda each: each * 2)
+    else:
+        frame.loc[newest, "course_rating"] = 4.9
+    write(places, frame)
+    found = broken(places)
+    # Many gaps are drift as well.
+    assert {expected[part]} <= set(found) <= {expected[part], *always, ("course_rating", "drift")}
+    told = report(validate(places, NOW), NOW)
+    assert not told["holds"]
+    assert "2026-03-01T12:00:00+00:00" == told["as_of"]
+
+
+async def test_a_plan_tells_every_difference_and_writes_nothing(
+    database: Database, clock: ManualClock, places: FeaturePlaces, file: Path
+) -> None:
+    """Added at first, nothing after apply, then fields that were changed, added and removed, and what is gone."""
+    first = {(each.what, each.kind, each.name) for each in plan(places)}
+    assert {
+        ("added", "view", VIEW),
+        ("added", "service", SERVICE),
+        ("added", "field", f"{VIEW}:course_rating"),
+    } <= first
+    assert not (places.data_dir / "features").exists()
+    write(places, good())
+    await apply(database, places, clock)
+    assert [] == plan(places)
+    changed = MODULE.replace('"course_embedding", 3', '"course_embedding", 4').replace(
+        '"course_rating"', '"course_stars"'
+    )
+    rewrite(file, changed)
+    found = {(each.what, each.name): each.detail for each in plan(places)}
+    assert "width=3 -> " in found["changed", f"{VIEW}:course_embedding"]
+    assert ("added", f"{VIEW}:course_stars") in found
+    assert ("removed", f"{VIEW}:course_rating") in found
+    assert f"{VIEW}:course_stars" in found["changed", SERVICE]
+    rewrite(file, "")
+    assert {"removed"} == {each.what for each in plan(places)}
+    await apply(database, places, clock)
+    assert [] == plan(places)
+    assert VIEW not in {view.name for view in places.store().list_feature_views()}
+
+
+async def test_coverage_tells_what_a_range_holds(
+    database: Database, clock: ManualClock, places: FeaturePlaces, file: Path
+) -> None:
+    """Rows from the first moment up to the last, entities known by then; a missing table is told."""
+    rewrite(file, MODULE)
+    write(places, good())
+    await apply(database, places, clock)
+    *_, ours = coverage(places, NOW - timedelta(days=40), NOW - timedelta(hours=1))
+    assert (VIEW, False, 100, 100) == (ours.view, ours.computed, ours.rows, ours.entities)
+    assert NOW - timedelta(days=40) == ours.earliest
+    (places.data_dir / "signals.parquet").unlink()
+    learners, *_, ours = coverage(places, NOW - timedelta(days=40), NOW)
+    assert (True, None, 0) == (learners.computed, learners.failure, learners.rows)
+    assert ours.failure is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def declare(data_dir):\n    return [", "signals.py cannot be used: '\\[' was never closed"),
+        ("def declare(data_dir):\n    return nothing", "signals.py cannot be used: name 'nothing'"),
+        (
+            MODULE.replace('name="course_signals"', 'name="course_profile"'),
+            "Two feature views are called course_profile",
+        ),
+        (MODULE.replace('"ranking_v2"', '"ranking_v1"'), "Two feature services are called ranking_v1"),
+        (MODULE.replace('"course_rating"', '"course_level_code"'), "both have a column course_level_code"),
+        ("def declare(data_dir):\n    return [42]", "signals.py declares a int"),
+        ("def declare(data_dir):\n    return 42", "signals.py cannot be used: 'int' object"),
+        (MODULE.replace("entities=[course_entity()]", "entities=[]"), "belongs to"),
+        (
+            MODULE.replace("tags=freshness(timedelta(days=2))", 'tags={"max_age_seconds": "soon"}'),
+            "no number of seconds",
+        ),
+    ],
+)
+def test_declarations_that_cannot_be_used_are_one_line(tmp_path: Path, text: str, said: str) -> None:
+    """Half a line, a wrong name, a name that is taken, no entity, a wrong tag: each is told with its file or name."""
+    with declared(tmp_path / "declared", text), pytest.raises(InputError, match=said):
+        definitions(tmp_path)

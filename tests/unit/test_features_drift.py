@@ -1,0 +1,31 @@
+"""The population stability index."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from features.drift import population_stability
+
+BEFORE = np.arange(1000.0)
+
+
+def test_the_same_population_has_not_moved() -> None:
+    """Equal values in any order have an index of zero, and constants too."""
+    assert 0 == population_stability(BEFORE, BEFORE[::-1])
+    assert 0 == population_stability(np.ones(9), np.ones(5))
+
+
+def test_the_index_is_what_a_person_computes() -> None:
+    """Half of a two-valued population against a quarter: (0.25 - 0.5) ln 0.5 + (0.75 - 0.5) ln 1.5."""
+    before, now = np.array([0.0, 1.0] * 50), np.array([0.0, 1.0, 1.0, 1.0] * 25)
+    expected = (0.25 - 0.5) * np.log(0.5) + (0.75 - 0.5) * np.log(1.5)
+    assert expected == pytest.approx(population_stability(before, now))
+
+
+def test_values_that_go_missing_are_drift() -> None:
+    """A gap is a bin of its own; a shift by a fifth of the range is above the rule of thumb."""
+    gaps = np.where(BEFORE % 3 == 0, np.nan, BEFORE)
+    assert population_stability(BEFORE, gaps) > 0.25
+    assert population_stability(BEFORE, BEFORE + 200) > 0.25
+    assert population_stability(np.full(5, np.nan), np.full(5, np.nan)) == 0
