@@ -17,9 +17,7 @@ from database.queries import courses as course_queries
 from database.queries.history import HISTORY, RECENT_LEARNERS
 from database.queries.releases import ReleaseRow
 from database.tables.models import ReleaseStatus
-from features.course import POPULARITY_FEATURES, PROFILE_FEATURES
-from features.learner import LEARNER_FEATURES
-from features.vector import MOMENT_SUFFIX, relative_name
+from features.vector import MOMENT_SUFFIX
 from serving.artifact import Release, load_release, read_extra
 from serving.rankings import RecommendationRequest, Strategy
 from training.dataset import PointInTimeFeatures
@@ -29,6 +27,20 @@ from training.report import Drift, Example, ReportContents, drift, page
 
 EXAMPLES, LENGTH = 5, 5
 _HISTORY = 10
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that could not be written, before minutes of work.
+
+    Raises:
+        InputError: its draft cannot be written beside it.
+    """
+    draft = _draft_of(path)
+    try:
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 async def write_report(parts: Platform, version: str | None, output: Path, fewest: int = EXAMPLES) -> str:
@@ -61,7 +73,6 @@ async def write_report(parts: Platform, version: str | None, output: Path, fewes
         status=_status(row),
         booster=release.booster,
         notes=notes,
-        meanings=_meanings(),
         drift=moved,
         examples=examples,
         missing=(
@@ -91,12 +102,6 @@ def _status(row: ReleaseRow) -> str:
         forced = ", by force" if row.metrics.get("promotion", {}).get("forced") else ""
         return f"Live since {row.promoted_at:%Y-%m-%d %H:%M} UTC{forced}"
     return "A candidate" if row.status == ReleaseStatus.CANDIDATE.value else "Retired"
-
-
-def _meanings() -> dict[str, str]:
-    """Return what stored features mean, by the name of their column."""
-    told_features = {**LEARNER_FEATURES, **POPULARITY_FEATURES, **PROFILE_FEATURES}
-    return {relative_name(name): text for name, (_, text) in told_features.items()}
 
 
 async def _drift(parts: Platform, release: Release) -> tuple[list[Drift] | None, str]:
@@ -167,7 +172,7 @@ async def _taken(parts: Platform, learner_id: int) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
+    draft = _draft_of(path)
     try:
         try:
             draft.write_text(text, encoding="utf-8")
@@ -175,4 +180,12 @@ def _write(path: Path, text: str) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"The file {path} cannot be written: {error.strerror}.") from error
+        raise _unwritable(path, error) from error
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.draft")
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"The file {path} cannot be written: {error.strerror}.")

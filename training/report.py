@@ -13,6 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from features.drift import population_stability
+from features.meanings import MEANINGS
 from features.pair import PAIR_FEATURES
 from features.vector import DERIVED_FEATURES
 from serving.artifact import ReleaseManifest
@@ -66,7 +67,6 @@ class ReportContents:
         status: whether it is live, as a sentence without its full stop.
         booster: the ranker.
         notes: curves; None if the release has none.
-        meanings: descriptions of stored features, by name.
         drift: of stored features; None if the feature tables cannot be read.
         examples: lists; none for a release that is not live.
         missing: why there is no drift, and why there are no examples.
@@ -76,7 +76,6 @@ class ReportContents:
     status: str
     booster: xgboost.Booster
     notes: Notes | None
-    meanings: Mapping[str, str]
     drift: Sequence[Drift] | None
     examples: Sequence[Example]
     missing: tuple[str, str]
@@ -97,7 +96,8 @@ def page(contents: ReportContents) -> str:
     """Return the page: whole in itself, without scripts, everything in it escaped."""
     metrics = contents.manifest.metrics
     rankers, segments = _rankers(metrics), _segments(metrics)
-    importance = _importance(contents)
+    shares = _gains(contents)
+    importance = _importance(contents, shares)
     environment = Environment(
         loader=PackageLoader("training"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
     )
@@ -112,6 +112,8 @@ def page(contents: ReportContents) -> str:
         segments=segments,
         notes=contents.notes,
         importance=importance,
+        groups=_groups(contents, shares),
+        least_shown=_least_shown(contents.notes),
         drift=None if contents.drift is None else [_moved(each) for each in contents.drift],
         examples=[
             {
@@ -163,36 +165,56 @@ def _times(ratio: float | None) -> str:
 
 
 def _segments(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    # Releases of before have segments without intervals.
-    found = [each for each in metrics.get("segments", ()) if "low" in each]
     return [
         {
             "name": each["name"],
             "learners": f"{each['learners']:,}",
             "model": f"{each['model']:.4f}",
-            "interval": f"{each['low']:.4f} to {each['high']:.4f}",
+            # Releases of before have segments without intervals.
+            "interval": f"{each['low']:.4f} to {each['high']:.4f}" if "low" in each else "not recorded",
             "popularity": f"{each['popularity']:.4f}",
             "ratio": _times(each["ratio"]),
             "worse": each["model"] < each["popularity"],
             "figures": each,
         }
-        for each in found
+        for each in metrics.get("segments", ())
     ]
 
 
-def _importance(contents: ReportContents) -> list[dict[str, Any]]:
+def _least_shown(notes: Notes | None) -> str:
+    """Return the share of all places that the half of the courses has that is shown least."""
+    if notes is None or not notes.exposure_curve:
+        return ""
+    across, places = zip(*notes.exposure_curve, strict=True)
+    return f"{np.interp(0.5, across, places):.1%}"
+
+
+def _gains(contents: ReportContents) -> dict[str, float]:
+    """Return the share of each column in the gain of all splits."""
     gains = contents.booster.get_score(importance_type="total_gain")
     whole = sum(gains.values()) or 1.0
-    strongest = sorted(gains.items(), key=lambda each: (-each[1], each[0]))[:_STRONGEST]
+    return {name: gain / whole for name, gain in gains.items()}
+
+
+def _groups(contents: ReportContents, shares: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return the share of each kind of column, the greatest first."""
+    kinds = dict.fromkeys(("pair", "learner", "course", "derived"), 0.0)
+    for name, share in shares.items():
+        kinds[_kind(name, contents.manifest)] += share
+    return [(kind, f"{share:.1%}") for kind, share in sorted(kinds.items(), key=lambda each: -each[1])]
+
+
+def _importance(contents: ReportContents, shares: Mapping[str, float]) -> list[dict[str, Any]]:
+    strongest = sorted(shares.items(), key=lambda each: (-each[1], each[0]))[:_STRONGEST]
     return [
         {
             "name": name,
             "kind": _kind(name, contents.manifest),
-            "share": f"{gain / whole:.1%}",
-            "value": gain / whole,
-            "meaning": contents.meanings.get(name, ""),
+            "share": f"{share:.1%}",
+            "value": share,
+            "meaning": MEANINGS.get(name, ""),
         }
-        for name, gain in strongest
+        for name, share in strongest
     ]
 
 
@@ -231,7 +253,7 @@ def _plots(
         "segments": bars(
             f"{_TITLE}, by segment",
             [
-                Bar(each["name"], figures["model"], each["model"], figures["low"], figures["high"])
+                Bar(each["name"], figures["model"], each["model"], figures.get("low"), figures.get("high"))
                 for each in segments
                 for figures in (each["figures"],)
             ],
@@ -240,6 +262,11 @@ def _plots(
             "Share of the gain", [Bar(each["name"], each["value"], each["share"]) for each in importance]
         ),
     }
+    if contents.drift is not None:
+        furthest = contents.drift[:_STRONGEST]
+        plots["drift"] = bars(
+            "Population stability index", [Bar(each.name, each.index, f"{each.index:.3f}") for each in furthest]
+        )
     if notes is not None:
         plots["learning"] = line("NDCG@10 by number of trees", notes.learning_curve, "trees", "NDCG@10")
         plots["coverage"] = line("Courses in any list, by length", notes.coverage_curve, "length", "share of courses")

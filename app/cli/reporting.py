@@ -28,7 +28,9 @@ def report(
     check_folder(output)
     if output.is_dir():
         raise InputError(f"{output} is a folder.")
-    from app.model_report import write_report  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.model_report import check_output, write_report  # noqa: PLC0415 - XGBoost takes long to import.
+
+    check_output(output)
 
     async def work(parts: Platform) -> str:
         return await write_report(parts, version, output)

@@ -162,7 +162,11 @@ def check_page(page: Path, release: Path) -> None:
     metrics = json.loads((release / "release.json").read_text(encoding="utf-8"))["metrics"]
     for figures in (*metrics["rankers"].values(), {"ndcg": metrics["segments"][0]["model"]}):
         assert f"{figures['ndcg']:.4f}" in text
-    curve = json.loads((release / "notes.json").read_text(encoding="utf-8"))["learning_curve"]
+    noted = json.loads((release / "notes.json").read_text(encoding="utf-8"))
+    curve = noted["learning_curve"]
+    for _, share in noted["coverage_curve"]:
+        assert f"{100 * share:.1f}%" in text
+    assert f"{noted['gini']:.2f}" in text
     assert 15 == curve[-1][0]
     assert metrics["rankers"]["model"]["ndcg"] == pytest.approx(curve[-1][1])
     headings = ("Against other rankers", "By segment", "Learning curve", "What of the catalog is shown")
@@ -231,6 +235,9 @@ def test_wrong_input_is_one_line(
         ["report", "--output", str(tmp_path)],
     ):
         assert isinstance(runner.invoke(model.app, arguments).exception, InputError), arguments
+    endless = runner.invoke(model.app, ["report", "--output", str(tmp_path / ("x" * 250))])
+    assert "cannot be written" in str(endless.exception)
+    assert [] == list(tmp_path.glob("*x*"))
     assert "no release yet" in runner.invoke(model.app, ["list"]).stdout
     monkeypatch.setenv("WAYMARK_RECOMMENDATIONS", "off")
     off = runner.invoke(model.app, ["train"])

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
 from features.drift import population_stability
 
 BEFORE = np.arange(1000.0)
+Values = arrays(np.float64, st.integers(1, 60), elements=st.one_of(st.floats(-1e6, 1e6), st.just(np.nan)))
+
+
+@given(Values, Values, st.integers(2, 4))
+def test_the_index_is_finite_and_never_negative(
+    before: NDArray[np.float64], now: NDArray[np.float64], times: int
+) -> None:
+    """Whatever moved or is missing; and the same population several times over has not moved."""
+    assert 0 <= population_stability(before, now) < np.inf
+    assert 0 == pytest.approx(population_stability(before, np.tile(before, times)), abs=1e-12)
 
 
 def test_the_same_population_has_not_moved() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
+from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from core.errors import ReleaseError
+from features.meanings import MEANINGS
 from tests.simulated_ranking import release, trained
 from training.lists import NO_COURSE
 from training.notes import Notes, curve_steps, notes
@@ -76,19 +79,56 @@ def test_curve_ends_with_the_whole_ranker(rounds: int, steps: list[int]) -> None
     assert steps == curve_steps(rounds)
 
 
+class Outline(HTMLParser):
+    """Elements that are open, and the texts of cells; an element that ends out of turn is an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open what has an end."""
+        del attrs
+        if tag != "meta":
+            self.open.append(tag)
+        if tag in {"td", "th"}:
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element, which it has to be."""
+        assert tag == self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text of a cell."""
+        if self.open and self.open[-1] in {"td", "th"}:
+            self.cells[-1] += data
+
+
 @cache
-def written(*, whole: bool) -> str:
-    """Return the page of the simulated release."""
+def written(*, whole: bool, intervals: bool = True) -> str:
+    """Return the page of the simulated release, or of one of before, whose segments have no intervals."""
     made = release()
-    manifest = made.manifest.model_copy(update={"created_at": MADE, "metrics": trained().evaluation.as_json()})
-    curves = Notes(learning_curve=((5, 0.1), (10, 0.2)), coverage_curve=((1, 0.5),), exposure_curve=(), gini=0.5)
+    metrics = trained().evaluation.as_json()
+    if not intervals:
+        metrics["segments"] = [
+            {name: value for name, value in each.items() if name not in {"low", "high"}} for each in metrics["segments"]
+        ]
+    manifest = made.manifest.model_copy(update={"created_at": MADE, "metrics": metrics})
+    curves = Notes(
+        learning_curve=((5, 0.1), (10, 0.2)),
+        coverage_curve=((1, 0.5),),
+        exposure_curve=((0, 0), (0.4, 0.2), (0.6, 0.4), (1, 1)),
+        gini=0.5,
+    )
     return page(
         ReportContents(
             manifest=manifest,
             status="A candidate",
             booster=made.booster,
             notes=curves if whole else None,
-            meanings={},
             drift=[Drift("moved", 0.4, 0.0, 0.5), Drift("stayed", 0.01, 0.0, 0.0)] if whole else None,
             examples=[Example(7, [HOSTILE], [(HOSTILE, [HOSTILE])])] if whole else [],
             missing=("No tables here.", "No lists here."),
@@ -113,3 +153,27 @@ def test_page_tells_what_it_has_and_what_is_missing() -> None:
     for name, figures in trained().evaluation.as_json()["rankers"].items():
         assert name in bare
         assert f"{figures['ndcg']:.4f}" in bare
+
+
+def test_page_is_well_formed_and_explains_each_column() -> None:
+    """Every element ends in turn, the half of the catalog that is shown least has its share, the kinds sum to all."""
+    text = written(whole=True)
+    outline = Outline(text)
+    assert [] == outline.open
+    assert "The half of the courses that is shown least has 30.0% of all places." in text
+    kinds = re.findall(r"(?:pair|learner|course|derived) (\d+\.\d)%", text)
+    assert 4 == len(kinds)
+    assert sum(map(float, kinds)) == pytest.approx(100, abs=0.2)
+    for name in release().booster.get_score(importance_type="total_gain"):
+        if name in outline.cells:
+            assert MEANINGS[name] in outline.cells
+
+
+def test_segments_of_a_release_of_before_are_told_without_intervals() -> None:
+    """What was recorded is not called missing."""
+    cells = Outline(written(whole=False, intervals=False)).cells
+    segments = trained().evaluation.segments
+    assert len(segments) == cells.count("not recorded")
+    for each in segments:
+        assert f"{each.model:.4f}" in cells
+    assert "not recorded" not in Outline(written(whole=False)).cells
