@@ -258,9 +258,16 @@ async def main(options: argparse.Namespace) -> None:
         replace_figures(options.write, text, _BEGIN, _END)
 
 
+def folder(text: str) -> Path:
+    """Return the path of a folder that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder.")
+    return Path(text)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, help="a data folder with a live release; nothing may run on it")
+    parser.add_argument("--data-dir", type=folder, help="a data folder with a live release; nothing may run on it")
     parser.add_argument("--write", type=Path, help="a page whose figures are replaced")
     try:
         asyncio.run(main(parser.parse_args()))

@@ -93,8 +93,6 @@ async def real(data_dir: Path) -> AsyncIterator[RankingWorld]:
     Raises:
         InputError: it has none, or no learner has twenty courses.
     """
-    if not data_dir.is_dir():
-        raise InputError(f"{data_dir} is no folder.")
     async with platform(Settings(data_dir=data_dir)) as parts:
         await refuse_pending(parts.database)
         if parts.redis_url is None:
