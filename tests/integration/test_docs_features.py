@@ -130,6 +130,7 @@ def test_the_ten_minutes_lead_from_a_file_to_a_live_release(platform: FeaturePla
     assert 1 <= frame["course_rating"].min() < frame["course_rating"].max() <= 5
     assert {0.0, 1.0} == set(frame["course_format"])
     assert any(name.startswith("course_embedding_") for name in spaces[2]["importance"])
+    assert "course_embedding_" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "is live." in told["model promote"]
     assert 2 == len(list((tmp_path / ".waymark" / "models").glob("2*")))
     tools = FeatureStore(repo_path=str(tmp_path / ".waymark" / "features"))
