@@ -31,6 +31,10 @@ REACH_BACK, REACH_AHEAD = 20, 5
 """How many courses before and after a moment are related."""
 DECAY_BACK, DECAY_AHEAD = 0.8, 0.7
 FACTORS = 64
+_SHORTEST = 1e-4
+"""Singular values below this share of the largest are rounding."""
+_DENSE = 1_000
+"""Courses or learners up to which the factor model is found whole: a second, and the same each time."""
 _SHRINKAGE = 10.0
 _SEED = 7
 
@@ -69,14 +73,33 @@ def fit_latent(interactions: Interactions, size: int) -> Sparse:
         return empty_matrix((size, size))
     taken = _taken(interactions, np.ones(len(interactions), np.float32), size)
     scales = np.sqrt(np.bincount(taken.indices, minlength=size) + _SHRINKAGE).astype(np.float32)
-    start = np.random.default_rng(_SEED).standard_normal(min(taken.shape))
-    _, _, directions = svds((taken @ sp.diags_array(1 / scales)).tocsr(), k=factors, v0=start)
+    directions = _directions((taken @ sp.diags_array(1 / scales)).tocsr(), factors)
     read, written = directions / scales, directions * scales
     parts = [
         strongest(_apart((read[:, first : first + 512].T @ written).astype(np.float32), first))
         for first in range(0, size, 512)
     ]
     return sp.vstack(parts, format="csr")
+
+
+def _directions(matrix: Sparse, count: int) -> NDArray[np.float32]:
+    """Return float32[at most count, n], the right singular vectors of the largest singular values.
+
+    What is small is decomposed whole: where there are fewer directions than are asked for, Lanczos' method goes on from
+    random vectors, and would find other noise each time.
+    """
+    if min(matrix.shape) > _DENSE:
+        start = np.random.default_rng(_SEED).standard_normal(min(matrix.shape))
+        _, lengths, found = svds(matrix, k=count, v0=start)
+    else:
+        wide = matrix.shape[0] < matrix.shape[1]
+        gram = (matrix @ matrix.T if wide else matrix.T @ matrix).toarray().astype(np.float64)
+        squares, vectors = np.linalg.eigh(gram)
+        lengths = np.sqrt(np.maximum(squares[-count:], 0.0))
+        found = vectors[:, -count:].T
+        if wide:
+            found = (found @ matrix) / np.maximum(lengths, np.finfo(np.float64).tiny)[:, None]
+    return np.asarray(found[lengths > _SHORTEST * lengths.max()], np.float32)
 
 
 def ease(taken: Sparse, ridge: float) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from opentelemetry import metrics
 
 from core.errors import UnavailableError
-from features.columns import Owner, StoredFeature, encoded
+from features.columns import Owner, StoredFeature
 from serving.served import ServedFeatures
 
 _LOG = logging.getLogger(__name__)
@@ -63,24 +63,22 @@ class OnlineReader:
         Raises:
             UnavailableError: the online store or the registry cannot be read.
         """
-        names, features = self._served.reading.of(self._owner)
+        names, features, places = self._served.reading.of(self._owner)
         try:
             response = self._ask(features, ids)
         except Exception as error:
             # Feast raises errors of many families: of Redis, of sockets, its own, and plain ones.
             raise UnavailableError(f"The online store cannot be read: {error}") from error
         values = np.full((len(ids), len(names)), np.nan)
-        moments = np.zeros(len(ids), np.int64)
         for feature in features:
-            moments = np.maximum(moments, np.array(response[f"{feature.name}__ts"], np.int64))
             try:
-                part = encoded([feature], feature.columns, response, len(ids))
+                values[:, places[feature.name]] = feature.encode(response[feature.name])
             except (TypeError, ValueError) as error:
                 # What was written is not of the declared kind: missing, as for a view that is gone.
                 self._unreadable.add(1, {"view": feature.view})
                 _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
-                continue
-            values[:, np.searchsorted(names, feature.columns)] = part
+        stamps = [response[f"{feature.name}__ts"] for feature in features]
+        moments = np.array(stamps, np.int64).reshape(len(features), len(ids)).max(axis=0, initial=0)
         return OnlineRows(names, values, moments)
 
     def _ask(self, features: Sequence[StoredFeature], ids: Sequence[int]) -> dict[str, list[Any]]:

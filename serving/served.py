@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import metrics
 
@@ -26,6 +26,20 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 Releases = Callable[[], Sequence["ReleaseManifest"]]
+
+
+class ReadingOfOwner(NamedTuple):
+    """What is read of learners, or of courses.
+
+    Attributes:
+        columns: names of all columns, sorted.
+        features: what the store is asked for.
+        places: positions of the columns of each of these, by name.
+    """
+
+    columns: tuple[str, ...]
+    features: tuple[StoredFeature, ...]
+    places: Mapping[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -44,21 +58,20 @@ class Reading:
     lost: Mapping[str, str]
     until: datetime | None
 
-    def of(self, owner: Owner) -> tuple[tuple[str, ...], tuple[StoredFeature, ...]]:
-        """Return the sorted names of all columns of an owner, and the features to ask for."""
+    def of(self, owner: Owner) -> ReadingOfOwner:
+        """Return what is read of an owner; remembered, because each request asks."""
         return self._by_owner[owner]
 
     @cached_property
-    def _by_owner(self) -> Mapping[Owner, tuple[tuple[str, ...], tuple[StoredFeature, ...]]]:
-        # Asked for by each request.
+    def _by_owner(self) -> Mapping[Owner, ReadingOfOwner]:
         owners: tuple[Owner, ...] = ("learner", "course")
-        return {
-            owner: (
-                tuple(sorted(column for each in self.wanted if each.owner == owner for column in each.columns)),
-                tuple(each for each in self.readable if each.owner == owner),
-            )
-            for owner in owners
-        }
+        return {owner: self._of(owner) for owner in owners}
+
+    def _of(self, owner: Owner) -> ReadingOfOwner:
+        columns = tuple(sorted(column for each in self.wanted if each.owner == owner for column in each.columns))
+        features = tuple(each for each in self.readable if each.owner == owner)
+        places = {each.name: [columns.index(column) for column in each.columns] for each in features}
+        return ReadingOfOwner(columns, features, places)
 
 
 class ServedFeatures:

@@ -75,9 +75,10 @@ def serve(arguments: list[str], **changes: str) -> None:
     assert 0 == server.returncode
 
 
-def run_commands(block: str, told: dict[str, str], version: str) -> None:
-    """Run each line of a block; keep what it said by its first two words."""
+def run_commands(block: str, told: dict[str, str]) -> None:
+    """Run each line of a block; keep what it said by its first two words. VERSION is what was trained last."""
     for line in block.splitlines():
+        version = "".join(re.findall(r"Release (\S+) is a candidate", told.get("model train", ""))[:1])
         words = [version if word == "VERSION" else word for word in shlex.split(line)]
         changes = dict(word.split("=", 1) for word in words if re.fullmatch(r"WAYMARK_\w+=.*", word))
         program, *arguments = [word for word in words if "=" not in word]
@@ -115,8 +116,7 @@ def test_the_ten_minutes_lead_from_a_file_to_a_live_release(platform: FeaturePla
                 spaces.append({})
                 exec(compile(text, "docs/features.md", "exec"), spaces[-1])  # noqa: S102 - our own document.
             else:
-                version = re.findall(r"Release (\S+) is a candidate", told.get("model train", ""))
-                run_commands(text, told, version[0] if version else "none")
+                run_commands(text, told)
         a_broken_table(platform)
     assert "course_signals:course_embedding" in told["features plan"]
     assert re.search(r"course_signals .* somebody else .* 0 .* 60 .* 2000-01-01", told["features backfill"])
@@ -130,6 +130,7 @@ def test_the_ten_minutes_lead_from_a_file_to_a_live_release(platform: FeaturePla
     assert 1 <= frame["course_rating"].min() < frame["course_rating"].max() <= 5
     assert {0.0, 1.0} == set(frame["course_format"])
     assert any(name.startswith("course_embedding_") for name in spaces[2]["importance"])
+    assert "course_embedding_" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "is live." in told["model promote"]
     assert 2 == len(list((tmp_path / ".waymark" / "models").glob("2*")))
     tools = FeatureStore(repo_path=str(tmp_path / ".waymark" / "features"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -24,6 +25,7 @@ import numpy as np
 import psutil
 
 from app.embedded import embedded_valkey
+from core.errors import WaymarkError
 from database.tables.recommendations import RecommendationSurface
 from features import relations
 from serving import ranker
@@ -256,8 +258,18 @@ async def main(options: argparse.Namespace) -> None:
         replace_figures(options.write, text, _BEGIN, _END)
 
 
+def folder(text: str) -> Path:
+    """Return the path of a folder that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder.")
+    return Path(text)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-dir", type=Path, help="a data folder with a live release; nothing may run on it")
+    parser.add_argument("--data-dir", type=folder, help="a data folder with a live release; nothing may run on it")
     parser.add_argument("--write", type=Path, help="a page whose figures are replaced")
-    asyncio.run(main(parser.parse_args()))
+    try:
+        asyncio.run(main(parser.parse_args()))
+    except WaymarkError as error:
+        sys.exit(str(error))

@@ -20,6 +20,7 @@ from app.model_training import topic_parents
 from app.wiring import platform
 from core.errors import InputError
 from core.settings import Settings
+from database.migrate import refuse_pending
 from feature_repo.services import RANKING, definitions
 from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, TIMESTAMP
 from feature_repo.store import open_store
@@ -93,6 +94,7 @@ async def real(data_dir: Path) -> AsyncIterator[RankingWorld]:
         InputError: it has none, or no learner has twenty courses.
     """
     async with platform(Settings(data_dir=data_dir)) as parts:
+        await refuse_pending(parts.database)
         if parts.redis_url is None:
             raise InputError("Recommendations are off.")
         places = FeaturePlaces(parts.data_dir, parts.redis_url)
