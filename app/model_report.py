@@ -120,9 +120,12 @@ async def _drift(parts: Platform, release: Release) -> tuple[list[Drift] | None,
 def _moved(history: LearningHistory, features: PointInTimeFeatures, release: Release, now: int) -> list[Drift]:
     trained = int(release.manifest.trained_until.timestamp() * 1e6)
     found = []
+    log, traits = history.interactions, history.traits
+    known = log.moments <= trained
+    # Who came later had no values then, and would pass for drift: only those are compared who were there.
     for names, ids, read in (
-        (features.layout.learner, history.learner_ids, features.read_learners),
-        (features.layout.course, history.traits.course_ids, features.read_courses),
+        (features.layout.learner, np.unique(history.learner_ids[log.learners[known]]), features.read_learners),
+        (features.layout.course, np.unique(traits.course_ids[log.courses[known]]), features.read_courses),
     ):
         if names and len(ids):
             then, today = (np.asarray(read(ids, np.full(len(ids), at)), np.float64) for at in (trained, now))

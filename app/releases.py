@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from serving.artifact import Release, ReleaseManifest, load_release, read_extra,
 from training.judgment import JUDGMENT, Comparison, Judgment, against_popularity, compare
 
 _ROLLED_BACK = "rolled_back"
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,10 @@ async def promote(
     """Make a release live; serving follows at its next look.
 
     Raises:
-        InputError: there is no such release, it is live, it cannot be loaded, or it does not beat the live one and is
-            not forced.
+        InputError: there is no such release, it is live, it cannot be loaded, it does not beat the live one and is
+            not forced, or the reason is no text.
     """
+    _check_text(reason)
     if force and not (reason or "").strip():
         raise InputError("--force needs --reason: why a release goes live that did not beat the live one.")
     async with database.transaction() as connection:
@@ -102,7 +104,9 @@ async def promote(
             raise InputError(f"Release {version} is not promoted: {refusal} Use --force --reason TEXT to insist.")
         told = {"forced": refusal is not None, "reason": reason, "at": now.isoformat()}
         metrics = {name: value for name, value in row.metrics.items() if name != _ROLLED_BACK}
-        await queries.make_live(connection, version, now, {**metrics, "promotion": told})
+        # What was live before is told by these moments, also when the clock of this machine is behind another's.
+        since = max(now, live.promoted_at + _INSTANT) if live else now
+        await queries.make_live(connection, version, since, {**metrics, "promotion": told})
         replaced = live.version if live else None
         await _audit(connection, "promoteRelease", version, now, replaced=replaced, forced=refusal is not None)
 
@@ -126,8 +130,10 @@ async def roll_back(
         The version that is live now.
 
     Raises:
-        InputError: nothing was live before, it cannot be loaded, or another release has become live meanwhile.
+        InputError: nothing was live before, it cannot be loaded, another release has become live meanwhile, or the
+            reason is no text.
     """
+    _check_text(reason)
     async with database.transaction() as connection:
         await queries.take_turn(connection)
         rows = {row.version: row for row in await queries.all_releases(connection)}
@@ -144,6 +150,12 @@ async def roll_back(
         await _audit(connection, "rollBackRelease", chosen.version, now, replaced=live.version, forced=False)
         version: str = chosen.version
         return version
+
+
+def _check_text(reason: str | None) -> None:
+    """Refuse what PostgreSQL cannot store: NUL, and bytes of a command line that are no UTF-8."""
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in reason or ""):
+        raise InputError("The reason holds characters that are no text.")
 
 
 def _named(rows: dict[str, Any], version: str) -> Any:

@@ -16,13 +16,21 @@ def population_stability(before: NDArray[np.float64], now: NDArray[np.float64]) 
     Missing values are a bin of their own. See Siddiqi, Credit Risk Scorecards, 2006, chapter 9.
 
     Args:
-        before: float64[n], n > 0, whose deciles are the bins; NaN for missing.
+        before: float64[n], n > 0, whose deciles are the bins; NaN, and what is infinite, for missing.
         now: float64[m], m > 0.
     """
-    known = before[~np.isnan(before)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(known) else np.empty(0)
+    before, now = (np.where(np.isfinite(values), values, np.nan) for values in (before, now))
+    edges = _edges(before[~np.isnan(before)])
     shares = [np.maximum(_counts(values, edges) / len(values), _LEAST) for values in (before, now)]
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
+
+
+def _edges(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper ends of all bins but the last: deciles, and a bin of its own for a value that fills several."""
+    if not len(known):
+        return np.empty(0)
+    deciles, times = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]), return_counts=True)
+    return np.unique(np.concatenate([deciles, np.nextafter(deciles[times > 1], -np.inf)]))
 
 
 def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from training.split import Protocol
 JUDGMENT = "judgment.npz"
 """The file of a release."""
 FEWEST_COMMON = 20
-"""Decisions in common that a comparison needs: an interval of fewer says nothing."""
+"""Decisions that a comparison needs: the interval of one alone has no width."""
 _INTERVAL = (2.5, 97.5)
 _SEED = 7
 _ARRAYS = ("learner_ids", "course_ids", "moments", "model", "popularity")
@@ -103,8 +103,8 @@ class Comparison:
 
     @property
     def better(self) -> bool:
-        """Whether the first is better than chance explains: the whole interval lies above 0."""
-        return self.low > 0
+        """Whether the first is better than chance explains: the whole interval, of enough decisions, lies above 0."""
+        return self.common >= FEWEST_COMMON and self.low > 0
 
 
 def compare(ours: Judgment, theirs: Judgment) -> Comparison:

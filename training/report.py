@@ -22,6 +22,8 @@ from training.plots import Bar, bars, line
 
 STABLE, ANOTHER = 0.1, 0.25
 """Below the first a population is stable, above the second it is another one."""
+FEWEST = 300
+"""Learners or courses below which two samples of one population may differ as much as two populations."""
 _STRONGEST = 20
 _TITLE = "NDCG@10 with 95% intervals"
 
@@ -50,12 +52,14 @@ class Drift:
         index: population stability index.
         missing_then: share of the learners or courses without a value at the end of training.
         missing_now: share of them now.
+        count: how many learners or courses are compared.
     """
 
     name: str
     index: float
     missing_then: float
     missing_now: float
+    count: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def drift(name: str, before: NDArray[np.float64], now: NDArray[np.float64]) -> D
         before: float64[n], n > 0, NaN for missing.
         now: float64[m], m > 0.
     """
-    return Drift(name, population_stability(before, now), float(np.isnan(before).mean()), float(np.isnan(now).mean()))
+    then, today = (float(np.isnan(values).mean()) for values in (before, now))
+    return Drift(name, population_stability(before, now), then, today, min(len(before), len(now)))
 
 
 def page(contents: ReportContents) -> str:
@@ -228,7 +233,10 @@ def _kind(name: str, manifest: ReleaseManifest) -> str:
 
 
 def _moved(found: Drift) -> dict[str, str]:
-    verdict = "stable" if found.index < STABLE else "has moved" if found.index <= ANOTHER else "another population"
+    if found.count < FEWEST:
+        verdict = "too few to tell"
+    else:
+        verdict = "stable" if found.index < STABLE else "has moved" if found.index <= ANOTHER else "another population"
     return {
         "name": found.name,
         "index": f"{found.index:.3f}",

@@ -140,6 +140,27 @@ async def test_rolling_back_goes_back_step_by_step_and_never_forward(registered:
     assert [("rollBackRelease", "better")] == [(row[0], row[1]["replaced"]) for row in audited[-1:]]
 
 
+async def test_rollback_finds_what_was_live_before_although_a_clock_is_behind(registered: Registered) -> None:
+    """A promotion is later than the one before it, whatever the clock of its machine says."""
+    await registered.promote("good")
+    registered.clock.now -= timedelta(minutes=5)
+    await registered.promote("better")
+    assert "good" == await registered.roll_back("better")
+
+
+@pytest.mark.parametrize("reason", ["\udcff", "Slow.\0"])
+async def test_reason_that_is_no_text_is_refused(registered: Registered, reason: str) -> None:
+    """It is one line, and what was live stays live."""
+    await registered.promote("good")
+    with pytest.raises(InputError, match="no text"):
+        await registered.promote("better", reason)
+    with pytest.raises(InputError, match="no text"):
+        await roll_back(
+            registered.database, registered.models_dir, expected="good", reason=reason, now=registered.clock()
+        )
+    assert "live" == (await registered.statuses())["good"]
+
+
 async def test_serving_follows_a_rollback(registered: Registered) -> None:
     """At its next look, without a restart."""
     holder = ReleaseHolder(registered.database, registered.models_dir)

@@ -42,3 +42,21 @@ def test_values_that_go_missing_are_drift() -> None:
     assert population_stability(BEFORE, gaps) > 0.25
     assert population_stability(BEFORE, BEFORE + 200) > 0.25
     assert population_stability(np.full(5, np.nan), np.full(5, np.nan)) == 0
+
+
+@pytest.mark.parametrize(("before", "now"), [(0.95, 0.05), (0.05, 0.95), (1.0, 0.0), (0.0, 1.0), (0.6, 0.2)])
+def test_value_that_many_share_moves_in_both_directions(before: float, now: float) -> None:
+    """A flag that most have and few have later is drift, as the other way round."""
+
+    def flags(share: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        return (np.arange(1000) < 1000 * share).astype(np.float64)
+
+    assert population_stability(flags(before), flags(now)) > 0.25
+    assert population_stability(flags(before), flags(before)) < 1e-9
+
+
+def test_infinite_values_are_missing() -> None:
+    """They have no decile."""
+    values = np.arange(100.0)
+    holed = np.where(values < 50, np.nan, values)
+    assert population_stability(values, holed) == population_stability(values, np.where(values < 50, np.inf, values))

@@ -56,4 +56,5 @@ def test_the_same_ranks_are_not_better() -> None:
     found = compare(judgment(RANKS), judgment(RANKS))
     assert (0.0, 0.0, 0.0, False) == (found.difference, found.low, found.high, found.better)
     assert against_popularity(judgment([1] * 20)).better
+    assert not against_popularity(judgment([1] * 19)).better
     assert not against_popularity(judgment([9] * 20)).better

@@ -129,7 +129,13 @@ def written(*, whole: bool, intervals: bool = True) -> str:
             status="A candidate",
             booster=made.booster,
             notes=curves if whole else None,
-            drift=[Drift("moved", 0.4, 0.0, 0.5), Drift("stayed", 0.01, 0.0, 0.0)] if whole else None,
+            drift=[
+                Drift("moved", 0.4, 0.0, 0.5, 900),
+                Drift("stayed", 0.01, 0.0, 0.0, 900),
+                Drift("few", 0.9, 0.0, 0.0, 20),
+            ]
+            if whole
+            else None,
             examples=[Example(7, [HOSTILE], [(HOSTILE, [HOSTILE])])] if whole else [],
             missing=("No tables here.", "No lists here."),
         )
@@ -145,7 +151,7 @@ def test_page_escapes_what_courses_are_called() -> None:
 def test_page_tells_what_it_has_and_what_is_missing() -> None:
     """Each section stands there, with its figures or with why there are none."""
     whole, bare = written(whole=True), written(whole=False)
-    for text in ("another population", "stable", "0.400", "50.0%", "Learner 7", "0.2000"):
+    for text in ("another population", "stable", "too few to tell", "0.400", "50.0%", "Learner 7", "0.2000"):
         assert text in whole
     for text in ("No tables here.", "No lists here.", "did not note down its curves"):
         assert text in bare
