@@ -58,6 +58,7 @@ class ReleaseManifest(BaseModel):
         trained_until: moment that everything it has seen lies before.
         training_decisions: how many decisions the ranker was fitted on.
         seed: of everything random in training.
+        rounds: trees of the ranker; 0 in a release of a version that did not record them.
         metrics: figures of the evaluation of the same training on an earlier moment.
         code_version: version of Waymark that trained it.
         files: sha256 of every other file, by name.
@@ -81,6 +82,7 @@ class ReleaseManifest(BaseModel):
     trained_until: datetime
     training_decisions: int
     seed: int
+    rounds: int = 0
     metrics: dict[str, Any]
     code_version: str
     files: dict[str, str] = {}

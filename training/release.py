@@ -179,6 +179,7 @@ def save(
         trained_until=_moment(int(moments.max())),
         training_decisions=trained.decisions,
         seed=options.seed,
+        rounds=options.rounds,
         metrics=trained.evaluation.as_json(),
         code_version=installed_version("waymark"),
     )

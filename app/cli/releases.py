@@ -145,7 +145,7 @@ def _described(ours: ReleaseManifest, theirs: ReleaseManifest) -> list[tuple[str
         "trained_until",
         "training_decisions",
     )
-    rows = [(name, getattr(ours, name), getattr(theirs, name)) for name in (*names, "seed", "code_version")]
+    rows = [(name, getattr(ours, name), getattr(theirs, name)) for name in (*names, "seed", "rounds", "code_version")]
     return [(name.replace("_", " ").capitalize(), _short(one), _short(other)) for name, one, other in rows]
 
 
