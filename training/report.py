@@ -142,7 +142,7 @@ def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
         ("Columns", f"{len(manifest.vector_names)}, digest {manifest.vector_digest[:12]}"),
         ("Data", f"fingerprint {manifest.data_fingerprint[:12]}"),
         ("Seed", str(manifest.seed)),
-        ("Trees", str(manifest.rounds or "not recorded")),
+        ("Trees", str(manifest.rounds or "unknown")),
         ("Code", f"Waymark {manifest.code_version}"),
     ]
 

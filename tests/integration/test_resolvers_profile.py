@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from typing_extensions import override
 
 from core.errors import CommandError, UnauthenticatedError, UserErrorCode
+from core.settings import SecuritySettings
 from resolvers import profile, reviews, sessions
 from resolvers.context import Context
 from resolvers.profile import ChangePassword, UpdateProfile
 from resolvers.reviews import ReviewCourse
 from resolvers.sessions import SignIn
+from security.passwords import Passwords
 from tests.small_accounts import EMAIL, PASSWORD, Contexts
 from tests.small_learning import COURSE_ID
 
@@ -67,10 +71,31 @@ async def test_a_password_is_changed_by_who_knows_it(learner: Context) -> None:
     assert UserErrorCode.RATE_LIMITED == limited.code
 
 
-async def test_of_two_password_changes_at_once_one_is_done(learner: Context, strangers: Contexts) -> None:
+class Together(Passwords):
+    """Hashes for two at a time, so that both have shown the old password before either has replaced it."""
+
+    def __init__(self, settings: SecuritySettings) -> None:
+        super().__init__(settings)
+        self._both = asyncio.Barrier(2)
+
+    @override
+    async def hash(self, password: str) -> str:
+        """Hash, and wait for the other."""
+        hashed = await super().hash(password)
+        async with asyncio.timeout(30):
+            await self._both.wait()
+        return hashed
+
+
+async def test_of_two_password_changes_at_once_one_is_done(
+    learner: Context, strangers: Contexts, security_settings: SecuritySettings
+) -> None:
     """The other is told that somebody was faster, so nobody wonders which password holds."""
     other = strangers()
     await sessions.sign_in(other, SignIn(EMAIL, PASSWORD))
+    together = Together(security_settings)
+    for context in (learner, other):
+        context.services = replace(context.services, passwords=together)
     wanted = [NEW, NEW + "!"]
     results = await asyncio.gather(
         *(
