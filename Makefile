@@ -78,10 +78,10 @@ $(VENV)/bin/python:
 $(NPM_READY): tests/contract/npm/package.json tests/contract/npm/package-lock.json | $(DEV_READY)
 	@./requirements/npm.sh $(VENV)
 
-$(READY): requirements/run.txt pyproject.toml | $(VENV)/bin/python
+$(READY): requirements/run.txt pyproject.toml features/kernels.c | $(VENV)/bin/python
 	@./requirements/install.sh $(BIN) requirements/run.txt
 	@touch $@
 
-$(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+$(DEV_READY): requirements/dev.txt pyproject.toml features/kernels.c | $(VENV)/bin/python
 	@./requirements/install.sh $(BIN) requirements/dev.txt
 	@touch $(READY) $@

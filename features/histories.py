@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from features.interactions import Integers, Sparse
+from features.kernels import Rows
 
 Floats = NDArray[np.float32]
 
@@ -43,19 +44,14 @@ class CourseTraits:
         return len(self.course_ids)
 
     @cached_property
-    def described(self) -> Sparse:
+    def described(self) -> Rows:
         """float32[3n, k + w + t]: rows of content, then of titles, then of topics, each with columns of its own.
 
         One product with it answers for all three.
         """
         matrix: Sparse = sp.block_diag((self.content, self.titles, self.topics), format="csr", dtype=np.float32)
-        return matrix
-
-    @cached_property
-    def described_by(self) -> Sparse:
-        """float32[k + w + t, 3n], the same by what is described, so that a history reads only what it shares."""
-        matrix: Sparse = self.described.T.tocsr()
-        return matrix
+        matrix.sort_indices()
+        return Rows(matrix)
 
     @cached_property
     def topic_counts(self) -> Floats:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History, Popularity
 from features.interactions import Integers, Sparse
+from features.kernels import Groups, Rows, kernels
 from features.similarity import Similarities
 
 RECENT = 30
@@ -44,10 +42,7 @@ UNWEIGHTED = ("item_item", "linear")
 DESCRIBED = ("content", "titles", "topics")
 
 _SIMILARITIES = tuple(WEIGHING)
-_ROWS = 2 * len(_SIMILARITIES) + len(UNWEIGHTED)
 _DECAYS = [decay ** np.arange(reach) for reach, decay in WEIGHING.values()]
-_SMALL = 250_000
-"""Values that are read faster from one end to the other than looked up."""
 _SHARES = RECENCY ** np.arange(RECENT)
 
 
@@ -68,7 +63,7 @@ class Relations:
     """
 
     near: Integers
-    places: NDArray[np.intp]
+    places: Integers
     values: Floats
     described: Floats
     popularity: Popularity
@@ -92,45 +87,50 @@ def relate(history: History, similarities: Similarities, traits: CourseTraits, p
     return Relations(near, places, values, _described(history.courses[:RECENT], traits), popularity)
 
 
-def _similar(
-    courses: Integers, similarities: Similarities, size: int
-) -> tuple[Integers, NDArray[np.intp], NDArray[np.float32]]:
+def _similar(courses: Integers, similarities: Similarities, size: int) -> tuple[Integers, Integers, Floats]:
     """Return the attributes `near`, `places` and `values` of `Relations`."""
-    reaches = [min(reach, len(courses)) for reach, _ in WEIGHING.values()]
-    rows = np.concatenate([courses[:reach] + number * size for number, reach in enumerate(reaches)])
-    columns, stored, lengths = rows_of(similarities.stacked, rows)
-    if not columns:
-        none = np.zeros(0, np.int64)
-        return none, np.zeros(size, np.intp), np.zeros((_ROWS, 1), np.float32)
-    found, plain = np.concatenate(columns), np.concatenate(stored)
-    named = np.zeros(size, np.bool_)
-    named[found] = True
-    near = named.nonzero()[0]
-    count = len(near)
-    places = np.full(size, count, np.intp)
-    places[near] = np.arange(count)
-    local = places[found]
-    weights = np.concatenate([decays[:reach] for decays, reach in zip(_DECAYS, reaches, strict=True)])
-    weighted = plain * np.repeat(weights, lengths)
-    ends = np.cumsum([0, *lengths]).tolist()
-    firsts = [0, *accumulate(reaches)]
-    bounds = [ends[first] for first in firsts]
-    values = np.zeros((_ROWS, count + 1), np.float32)
-    for row, (start, end) in enumerate(pairwise(bounds)):
-        values[row] = np.bincount(local[start:end], weighted[start:end], count + 1)
-        last = slice(start, ends[firsts[row] + 1])
-        values[len(_SIMILARITIES) + row, local[last]] = plain[last]
-    for row, name in enumerate(UNWEIGHTED, start=2 * len(_SIMILARITIES)):
-        start, end = bounds[_SIMILARITIES.index(name) :][:2]
-        values[row] = np.bincount(local[start:end], plain[start:end], count + 1)
-    return near, places, values
+    asked = _ASKED[len(courses)]
+    rows, loops = similarities.rows, kernels()
+    which = courses[asked.ages] + asked.parts * size
+    near, places = loops.named_columns(rows, which[: asked.named])
+    return near, places, loops.grouped_sums(rows, which, asked.groups, (places, len(near) + 1))
 
 
-def rows_of(matrix: Sparse, rows: Integers) -> tuple[list[NDArray[np.integer]], list[Floats], list[int]]:
-    """Return the columns and the values of some rows of a matrix, a view each, and how many they are."""
-    indices, data = matrix.indices, matrix.data
-    spans = [slice(*span) for span in zip(matrix.indptr[rows].tolist(), matrix.indptr[rows + 1].tolist(), strict=True)]
-    return [indices[span] for span in spans], [data[span] for span in spans], [span.stop - span.start for span in spans]
+@dataclass(frozen=True)
+class _Asked:
+    """Which rows of the similarities are summed for a history of some length, and how.
+
+    Attributes:
+        ages: int64[e], how many courses are newer than the one whose row it is.
+        parts: int64[e], the number of the similarity.
+        groups: weights of the e, and where the 16 sums end that are rows of `Relations.values`.
+        named: the first so many of the e name all columns.
+    """
+
+    ages: Integers
+    parts: Integers
+    groups: Groups
+    named: int
+
+    @classmethod
+    def of(cls, length: int) -> _Asked:
+        """Return what is asked of a history of `length` courses."""
+        reaches = [min(reach, length) for reach, _ in WEIGHING.values()]
+        newest = [min(1, length)] * len(WEIGHING)
+        plain = [_SIMILARITIES.index(name) for name in UNWEIGHTED]
+        lengths = [*reaches, *newest, *(reaches[number] for number in plain)]
+        numbers = [*range(len(WEIGHING)), *range(len(WEIGHING)), *plain]
+        weights = [_DECAYS[number][:reach] for number, reach in enumerate(reaches)]
+        others = sum(lengths[len(reaches) :])
+        return cls(
+            ages=np.concatenate([np.arange(each, dtype=np.int64) for each in lengths]),
+            parts=np.repeat(np.array(numbers, np.int64), lengths),
+            groups=Groups(np.concatenate([*weights, np.ones(others)]), np.cumsum(lengths, dtype=np.int64)),
+            named=sum(reaches),
+        )
+
+
+_ASKED = tuple(_Asked.of(length) for length in range(RECENT + 1))
 
 
 def spread(matrix: Sparse, rows: Integers) -> tuple[NDArray[np.integer], Floats, Integers]:
@@ -155,28 +155,16 @@ def _described(courses: Integers, traits: CourseTraits) -> Floats:
     shares = _SHARES[: len(courses)]
     weights = np.tile(shares / shares.sum(), len(DESCRIBED))
     profile = _combined(traits.described, _stacked(courses, size, len(DESCRIBED)), weights)
-    matrix: Sparse | sp.csc_array[Any] = traits.described
-    if matrix.nnz > _SMALL:
-        # What the history does not share with a course needs no look.
-        named = profile.nonzero()[0]
-        columns, values, lengths = rows_of(traits.described_by, named)
-        parts = (_joined(values, np.float32), _joined(columns, np.int32), np.cumsum([0, *lengths], dtype=np.int32))
-        matrix, profile = sp.csc_array(parts, shape=(matrix.shape[0], len(named))), profile[named]
-    overlap: Floats = (matrix @ profile).reshape(len(DESCRIBED), size)
+    overlap = kernels().times_vector(traits.described, profile).reshape(len(DESCRIBED), size)
     overlap[-1] /= traits.topic_counts
     return overlap
-
-
-def _joined(parts: list[NDArray[Any]], kind: type[np.number[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def described_alike(traits: CourseTraits, course: int, columns: Integers) -> Floats:
     """Return float32[2, m], cosines of the content and of the titles of courses with those of one course."""
     size, matrix = len(traits), traits.described
     wanted = _combined(matrix, _stacked(np.array([course]), size, 2), np.ones(2))
-    found, values, entries = spread(matrix, _stacked(columns, size, 2))
-    return np.bincount(entries, values * wanted[found], 2 * len(columns)).astype(np.float32).reshape(2, len(columns))
+    return kernels().rows_times_vector(matrix, _stacked(columns, size, 2), wanted).reshape(2, len(columns))
 
 
 def _stacked(courses: Integers, size: int, count: int) -> Integers:
@@ -184,10 +172,6 @@ def _stacked(courses: Integers, size: int, count: int) -> Integers:
     return np.concatenate([courses + part * size for part in range(count)])
 
 
-def _combined(matrix: Sparse, rows: Integers, weights: NDArray[np.float64]) -> Floats:
+def _combined(matrix: Rows, rows: Integers, weights: NDArray[np.float64]) -> Floats:
     """Return float32[k], the weighted sum of some rows of a matrix."""
-    columns, values, lengths = rows_of(matrix, rows)
-    if not columns:
-        return np.zeros(matrix.shape[1], np.float32)
-    weighted = np.concatenate(values) * np.repeat(weights, lengths)
-    return np.bincount(np.concatenate(columns), weighted, matrix.shape[1]).astype(np.float32)
+    return kernels().grouped_sums(matrix, rows, Groups.one(weights), None)[0]

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from features.interactions import Integers, Interactions, Sparse, latest, strongest_of
+from features.kernels import Rows
 from features.linear import fit_latent, fit_linear
 
 _WORDS = re.compile(r"\w+")
@@ -59,7 +60,7 @@ class Similarities:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
-    def stacked(self) -> Sparse:
+    def rows(self) -> Rows:
         """float32[7n, n], all of them below each other; they become views of it, so that it takes no memory of its own.
 
         One lookup in it answers for all.
@@ -71,7 +72,7 @@ class Similarities:
             part = slice(start, start + matrix.nnz)
             matrix.data, matrix.indices, start = stacked.data[part], stacked.indices[part], part.stop
             matrix.indptr = matrix.indptr.astype(stacked.indices.dtype, copy=False)
-        return stacked
+        return Rows(stacked)
 
     def reordered(self, positions: Integers, size: int) -> Similarities:
         """Return the same over another array of courses.

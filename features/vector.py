@@ -72,7 +72,7 @@ class VectorLayout:
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def assemble(self, now: Integers, learner: NDArray[Any], course: NDArray[Any], pair: Floats) -> Floats:
-        """Return float32[m, len(names)].
+        """Return float32[m, len(names)], contiguous by column, as the ranker reads it.
 
         Args:
             now: int64[m] or int64[1], moments of decision, microseconds since 1970.
@@ -85,7 +85,7 @@ class VectorLayout:
         seconds = now / 1e6
         learner = np.asarray(learner)
         course = np.asarray(course, np.float32)
-        vector = np.empty((rows, len(self.names)), np.float32)
+        vector = np.empty((len(self.names), rows), np.float32).T
         edge = len(self.learner)
         end = edge + len(self.course)
         vector[:, :edge] = learner

@@ -8,8 +8,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from features.histories import Floats, Popularity
+from features.histories import Popularity
 from features.interactions import Integers
+from features.kernels import kernels
 from features.relations import WEIGHING, Relations
 
 QUOTAS: Mapping[str, int] = MappingProxyType(
@@ -28,8 +29,6 @@ QUOTAS: Mapping[str, int] = MappingProxyType(
     }
 )
 """How many courses each retriever brings at most."""
-_SAMPLE = 1_000
-"""Of how many values a first guess of the best is made."""
 
 
 def select_candidates(relations: Relations, eligible: NDArray[np.bool_]) -> Integers:
@@ -53,48 +52,15 @@ def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple
     Nothing with a score of zero is brought, except by popularity, which fills the list where nothing else is known.
     Of equal scores those of the first positions are taken.
     """
-    near, popularity = relations.near, relations.popularity
-    admitted = eligible[near]
+    near, popularity, best = relations.near, relations.popularity, kernels().best
     for name, values in zip(WEIGHING, relations.sums, strict=True):
-        yield name, near[best(values, admitted, QUOTAS[name])]
+        yield name, best(values, eligible, near, QUOTAS[name])
     content, titles, topics = relations.described
-    yield "content", best(content, eligible, QUOTAS["content"])
-    yield "titles", best(titles, eligible, QUOTAS["titles"])
+    yield "content", best(content, eligible, None, QUOTAS["content"])
+    yield "titles", best(titles, eligible, None, QUOTAS["titles"])
     taken = popularity.taken
-    weighed = topics[taken] * popularity.weights
-    yield "topic_popularity", taken[best(weighed, eligible[taken], QUOTAS["topic_popularity"])]
+    yield "topic_popularity", best(topics[taken] * popularity.weights, eligible, taken, QUOTAS["topic_popularity"])
     yield "popularity", most_popular(popularity, eligible, QUOTAS["popularity"])
-
-
-def best(values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
-    """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first."""
-    least = _least(values, eligible, count) if len(values) > 2 * _SAMPLE else 0.0
-    positive: Integers = ((values >= least if least > 0 else values > 0) & eligible).nonzero()[0]
-    if len(positive) <= count:
-        return positive
-    held = values[positive]
-    ordered = held.copy()
-    # Sorting hundreds is faster than partitioning them.
-    ordered.sort()
-    bar = ordered[-count]
-    found: Integers = positive[held >= bar]
-    if len(found) > count:
-        above = positive[held > bar]
-        found = np.concatenate([above, positive[held == bar][: count - len(above)]])
-    return found
-
-
-def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:
-    """Return a value that at least `count` eligible ones reach, by those in every few places; 0 when few are eligible.
-
-    Most values are put aside by one comparison with it.
-    """
-    step = len(values) // _SAMPLE
-    some = values[::step][eligible[::step]]
-    if len(some) <= count:
-        return 0.0
-    some.sort()
-    return float(some[-count])
 
 
 def most_popular(popularity: Popularity, eligible: NDArray[np.bool_], count: int) -> Integers:

@@ -23,6 +23,7 @@ from serving.breaker import DeclinedError
 from serving.candidates import brought, select_candidates
 from serving.rankings import RankedCourse, Reason
 from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
+from serving.trees import Scorer
 
 POPULARITY_FEATURE = "course_enrollments_30d"
 
@@ -104,6 +105,7 @@ class RankingModel:
         features: float32[n, k], course features in the order of the release's layout.
         popularity: float32[1, n], enrollments in the last 30 days; NaN counts as none.
         bars: how many of them make a course popular.
+        scorer: the release's ranker.
     """
 
     release: Release
@@ -114,6 +116,7 @@ class RankingModel:
     features: Floats
     popularity: Floats
     bars: PopularityBars
+    scorer: Scorer
 
     @property
     def version(self) -> str:
@@ -196,6 +199,7 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
         features=np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]]),
         popularity=popularity[None, :],
         bars=popularity_bars(popularity, topics),
+        scorer=Scorer(release.booster),
     )
 
 
@@ -254,9 +258,7 @@ def _predicted(
     model: RankingModel, question: Question, history: History, relations: Relations, columns: Integers
 ) -> Floats:
     """Return float32[m], what the ranker says of courses."""
-    vectors = _vectors(model, question, history, relations, columns)
-    predicted: Floats = model.release.booster.inplace_predict(vectors) if len(columns) else np.empty(0, np.float32)
-    return predicted
+    return model.scorer.scores(_vectors(model, question, history, relations, columns))
 
 
 def _vectors(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from features.interactions import Integers
 from features.similarity import Similarities, fit_similarities
+from serving.trees import Scorer
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
 from training.dataset import Examples, PointInTimeFeatures, examples, with_features
@@ -222,12 +223,12 @@ def _model_ranks(
 
     Third is NDCG@10 of the first so many trees of the ranker, by the steps.
     """
-    advance = step(name, len(test.decisions))
+    advance, scorer = step(name, len(test.decisions)), Scorer(booster)
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
     curve = dict.fromkeys(steps, 0.0)
     for part in examples(history, test, similarities):
         vectors = with_features(history, part, features)
-        scores = booster.inplace_predict(vectors)
+        scores = scorer.scores(vectors)
         for trees in steps:
             early = booster.inplace_predict(vectors, iteration_range=(0, trees))
             curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.histories import Floats
 from features.interactions import Integers
 from features.pair import PAIR_FEATURES, pair_features
+from serving.trees import Scorer
 from training.dataset import PointInTimeFeatures, candidates
 from training.history import LearningHistory
 from training.release import FittedModel
@@ -44,6 +45,7 @@ class _Scoring:
         history: the log.
         features: of which the layout is read.
         model: what scores.
+        scorer: its ranker.
         moment: microseconds since 1970.
         learners: float64[k, f], stored features of the learners who are asked for and have a history.
         courses: float32[n, g], stored features of all courses.
@@ -52,6 +54,7 @@ class _Scoring:
     history: LearningHistory
     features: PointInTimeFeatures
     model: FittedModel
+    scorer: Scorer
     moment: int
     learners: NDArray[np.float64]
     courses: Floats
@@ -123,7 +126,7 @@ def _scoring(
     if len(known):
         own = np.asarray(features.read_learners(ids, np.full(len(ids), moment, np.int64)), np.float64)
         stored = features.read_courses(courses, np.full(len(courses), moment, np.int64))
-    return _Scoring(history, features, model, moment, own, stored)
+    return _Scoring(history, features, model, Scorer(model.booster), moment, own, stored)
 
 
 def _prepared(
@@ -153,8 +156,7 @@ def _prepared(
         own = np.repeat(scoring.learners[rows], lengths, axis=0)
         now, pair = np.array([scoring.moment]), np.concatenate(pairs)
         vectors = scoring.features.layout.assemble(now, own, scoring.courses[every], pair)
-        predicted: NDArray[np.float64] = scoring.model.booster.inplace_predict(vectors).astype(np.float64)
-        return predicted
+        return scoring.scorer.scores(vectors).astype(np.float64)
 
     return _Batch(asked, known, np.cumsum([0, *lengths]), every, pool.submit(predict))
 

@@ -1,0 +1,395 @@
+"""Loops over short arrays: sums of sparse rows, the best of many values, trees; compiled where a compiler was at hand.
+
+NumPy is fast for long arrays. A ranking works on hundreds of short ones, where the calls cost more than the numbers, so
+that the same loops exist twice: `features/kernels.c`, which set-up compiles, and NumPy's, which say what they mean and
+serve where there is no compiler. Both give the same numbers, bit by bit; `tests/unit/test_features_kernels.py` holds
+them to it. What features mean is none of their business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from cffi import FFI
+from numpy.typing import NDArray
+
+from features.interactions import Integers, Sparse
+
+Floats = NDArray[np.float32]
+
+_DECLARED = """
+int64_t revision(void);
+int64_t named_columns(const int64_t *, const int32_t *, const int64_t *, int64_t, int64_t, int64_t *, int64_t *);
+int grouped_sums(const int64_t *, const int32_t *, const float *, const int64_t *, const double *, const int64_t *,
+                 int64_t, const int64_t *, int64_t, float *);
+void times_vector(const int64_t *, const int32_t *, const float *, const float *, int64_t, float *, int64_t);
+void rows_times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, int64_t, const float *,
+                       float *);
+int64_t best(const float *, const uint8_t *, const int64_t *, int64_t, int64_t, int64_t *);
+void tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t *, const uint32_t *, const int64_t *,
+                 const float *, int64_t, const float *, int64_t, float, float *);
+"""
+_LIBRARY = "features._kernels"
+_REVISION = 1
+"""What `revision` of the library must say: one that was compiled from another source is not called."""
+_SAMPLE = 1_000
+"""Of how many values a first guess of the best is made."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A sparse matrix in the types that the loops read.
+
+    Attributes:
+        matrix: float32[n, k], by rows.
+    """
+
+    matrix: Sparse
+
+    @property
+    def width(self) -> int:
+        """Number of columns, k."""
+        return int(self.matrix.shape[1])
+
+    @cached_property
+    def starts(self) -> Integers:
+        """int64[n + 1], where each row starts and the last one ends."""
+        return np.ascontiguousarray(self.matrix.indptr, np.int64)
+
+    @cached_property
+    def indices(self) -> NDArray[np.int32]:
+        """int32[number of values], the column of each."""
+        return np.ascontiguousarray(self.matrix.indices, np.int32)
+
+    @cached_property
+    def data(self) -> Floats:
+        """float32[number of values]."""
+        return np.ascontiguousarray(self.matrix.data, np.float32)
+
+    @cached_property
+    def pointers(self) -> tuple[Any, Any, Any]:
+        """The three as C reads them; they live as long as this."""
+        return _pointer("int64_t[]", self.starts), _pointer("int32_t[]", self.indices), _pointer("float[]", self.data)
+
+    @cached_property
+    def turned(self) -> Rows:
+        """The same by columns."""
+        return Rows(self.matrix.T.tocsr())
+
+
+Into = tuple[Integers, int]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """How rows are summed.
+
+    Attributes:
+        weights: float64[e], of the rows, group after group.
+        ends: int64[g], where each group ends.
+    """
+
+    weights: NDArray[np.float64]
+    ends: Integers
+
+    @classmethod
+    def one(cls, weights: NDArray[np.float64]) -> Groups:
+        """Return the only group of rows with these weights."""
+        return cls(weights, np.array([len(weights)], np.int64))
+
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return len(self.ends)
+
+    @cached_property
+    def pointers(self) -> tuple[Any, Any]:
+        """Both as C reads them; they live as long as this."""
+        return _pointer("double[]", self.weights), _pointer("int64_t[]", self.ends)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Regression trees of at most 32 leaves each, as lists of their conditions.
+
+    A row goes to the left at a condition when its value is below the threshold, or missing where that is said; each
+    node that sends it to the right takes the leaves on its left away, and it ends in the first that stays.
+
+    Attributes:
+        node_ends: int64[t], where each tree's conditions end.
+        features: int32[c], the column that a condition looks at.
+        thresholds: float32[c].
+        missing_left: bool[c], whether what is missing goes to the left.
+        masks: uint32[c], a bit for each leaf that stays when a row goes to the right.
+        leaf_starts: int64[t], where each tree's leaves start.
+        leaves: float32[number of leaves], their values.
+        base: float32, what every row begins with.
+    """
+
+    node_ends: Integers
+    features: NDArray[np.int32]
+    thresholds: Floats
+    missing_left: NDArray[np.bool_]
+    masks: NDArray[np.uint32]
+    leaf_starts: Integers
+    leaves: Floats
+    base: np.float32
+
+    @cached_property
+    def pointers(self) -> tuple[Any, ...]:
+        """The arrays as C reads them; they live as long as this."""
+        return (
+            _pointer("int64_t[]", self.node_ends),
+            _pointer("int32_t[]", self.features),
+            _pointer("float[]", self.thresholds),
+            _pointer("uint8_t[]", self.missing_left),
+            _pointer("uint32_t[]", self.masks),
+            _pointer("int64_t[]", self.leaf_starts),
+            _pointer("float[]", self.leaves),
+        )
+
+
+class Kernels(Protocol):
+    """The loops. Positions of rows and columns must exist; nobody looks again."""
+
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
+        """Return int64[t], ascending, the columns that some rows name, and int64[k], their places; t for the others."""
+        ...
+
+    def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
+        """Return float32[g, width], weighted sums of rows, summed in double precision.
+
+        Args:
+            rows: a matrix.
+            which: int64[e], rows, group after group.
+            groups: weights of the e rows, and where the g groups end.
+            into: int64[k], where in the sum each column goes, and the width of a sum; None for columns as they are.
+        """
+        ...
+
+    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
+        """Return float32[n], the product of a matrix with float32[k], summed in single precision by column."""
+        ...
+
+    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
+        """Return float32[e], products of some rows with float32[k], summed in double precision."""
+        ...
+
+    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
+        """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first.
+
+        Args:
+            values: float32[t].
+            eligible: bool[n].
+            positions: int64[t], ascending, whose values these are; None when t is n.
+            count: how many at most.
+        """
+        ...
+
+
+@cache
+def kernels() -> Kernels:
+    """Return the compiled loops, or NumPy's where they were not compiled."""
+    return compiled_kernels() or NumpyKernels()
+
+
+@cache
+def compiled_kernels() -> CompiledKernels | None:
+    """Return the compiled loops; None where set-up found no compiler."""
+    try:
+        found = find_spec(_LIBRARY)
+        if found is None or found.origin is None:
+            return None
+        library = _FFI.dlopen(found.origin)
+        return CompiledKernels(library) if library.revision() == _REVISION else None
+    except (OSError, AttributeError):
+        return None
+
+
+_FFI = FFI()
+_FFI.cdef(_DECLARED)
+
+
+def _pointer(kind: str, values: NDArray[Any]) -> Any:
+    return _FFI.from_buffer(kind, values)
+
+
+class CompiledKernels:
+    """The loops of `features/kernels.c`; the interpreter's lock is free while they run.
+
+    Args:
+        library: as cffi opens it.
+    """
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self._integers, self._floats = _FFI.typeof("int64_t[]"), _FFI.typeof("float[]")
+        self._bytes = _FFI.typeof("uint8_t[]")
+
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
+        """Return as `Kernels` says."""
+        near, places = np.empty(rows.width, np.int64), np.empty(rows.width, np.int64)
+        starts, indices, _ = rows.pointers
+        from_buffer, integers = _FFI.from_buffer, self._integers
+        found = self._library.named_columns(
+            starts,
+            indices,
+            from_buffer(integers, which),
+            len(which),
+            rows.width,
+            from_buffer(integers, near),
+            from_buffer(integers, places),
+        )
+        return near[:found], places
+
+    def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
+        """Return as `Kernels` says."""
+        places, width = into or (None, rows.width)
+        sums = np.empty((groups.count, width), np.float32)
+        from_buffer, integers = _FFI.from_buffer, self._integers
+        failed = self._library.grouped_sums(
+            *rows.pointers,
+            from_buffer(integers, which),
+            *groups.pointers,
+            groups.count,
+            _FFI.NULL if places is None else from_buffer(integers, places),
+            width,
+            from_buffer(self._floats, sums),
+        )
+        if failed:
+            raise MemoryError
+        return sums
+
+    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
+        """Return as `Kernels` says."""
+        product = np.empty(rows.matrix.shape[0], np.float32)
+        from_buffer = _FFI.from_buffer
+        self._library.times_vector(
+            *rows.turned.pointers,
+            from_buffer(self._floats, vector),
+            len(vector),
+            from_buffer(self._floats, product),
+            len(product),
+        )
+        return product
+
+    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
+        """Return as `Kernels` says."""
+        products = np.empty(len(which), np.float32)
+        from_buffer = _FFI.from_buffer
+        self._library.rows_times_vector(
+            *rows.pointers,
+            from_buffer(self._integers, which),
+            len(which),
+            from_buffer(self._floats, vector),
+            from_buffer(self._floats, products),
+        )
+        return products
+
+    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
+        """Return as `Kernels` says."""
+        count = min(count, len(values))
+        found = np.empty(count, np.int64)
+        from_buffer = _FFI.from_buffer
+        length = self._library.best(
+            from_buffer(self._floats, values),
+            from_buffer(self._bytes, eligible),
+            _FFI.NULL if positions is None else from_buffer(self._integers, positions),
+            len(values),
+            count,
+            from_buffer(self._integers, found),
+        )
+        if length < 0:
+            raise MemoryError
+        return found[:length]
+
+    def tree_scores(self, trees: Trees, vectors: Floats) -> Floats:
+        """Return float32[m], the sums of what trees say of float32[m, k], NaN being missing.
+
+        Vectors that are contiguous by column need no copy.
+        """
+        columns = np.ascontiguousarray(vectors.T)
+        scores = np.empty(len(vectors), np.float32)
+        self._library.tree_scores(
+            *trees.pointers,
+            len(trees.node_ends),
+            _FFI.from_buffer(self._floats, columns),
+            len(vectors),
+            float(trees.base),
+            _FFI.from_buffer(self._floats, scores),
+        )
+        return scores
+
+
+class NumpyKernels:
+    """The loops as NumPy has them."""
+
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
+        """Return as `Kernels` says."""
+        columns, _, _ = _read(rows, which)
+        named = np.zeros(rows.width, np.bool_)
+        named[columns] = True
+        near = named.nonzero()[0]
+        places = np.full(rows.width, len(near), np.int64)
+        places[near] = np.arange(len(near))
+        return near, places
+
+    def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
+        """Return as `Kernels` says."""
+        columns, values, entries = _read(rows, which)
+        places, width = into or (None, rows.width)
+        number = np.searchsorted(groups.ends, entries, side="right")
+        where = columns if places is None else places[columns]
+        sums = np.bincount(number * width + where, values * groups.weights[entries], groups.count * width)
+        return sums.astype(np.float32).reshape(groups.count, width)
+
+    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
+        """Return as `Kernels` says."""
+        product: Floats = rows.matrix @ vector
+        return product
+
+    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
+        """Return as `Kernels` says."""
+        columns, values, entries = _read(rows, which)
+        return np.bincount(entries, values * vector[columns], len(which)).astype(np.float32)
+
+    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
+        """Return as `Kernels` says."""
+        if count == 0:
+            return np.zeros(0, np.int64)
+        admitted = eligible if positions is None else eligible[positions]
+        least = _least(values, admitted, count) if len(values) > 2 * _SAMPLE else 0.0
+        positive: Integers = ((values >= least if least > 0 else values > 0) & admitted).nonzero()[0]
+        if len(positive) > count:
+            held = values[positive]
+            bar = np.sort(held)[-count]
+            above = held > bar
+            equal = positive[held == bar][: count - int(above.sum())]
+            positive = np.sort(np.concatenate([positive[above], equal]))
+        return positive if positions is None else positions[positive]
+
+
+def _read(rows: Rows, which: Integers) -> tuple[NDArray[np.int32], Floats, Integers]:
+    """Return the column of every value of some rows, the value, and the number of its row among them."""
+    starts = rows.starts[which]
+    lengths = rows.starts[which + 1] - starts
+    entries = np.repeat(np.arange(len(which), dtype=np.int64), lengths)
+    at = np.arange(len(entries), dtype=np.int64) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    return rows.indices[at], rows.data[at], entries
+
+
+def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:
+    """Return a value that at least `count` eligible ones reach, by those in every few places; 0 when few are eligible.
+
+    Most values are put aside by one comparison with it.
+    """
+    step = len(values) // _SAMPLE
+    some = values[::step][eligible[::step]]
+    if len(some) <= count:
+        return 0.0
+    some.sort()
+    return float(some[-count])

@@ -1,0 +1,140 @@
+"""Compiled loops give the numbers of NumPy's, bit by bit, and both what they promise."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import assume, given, settings, strategies as st
+from hypothesis.extra.numpy import arrays
+
+from features import kernels as module
+from features.interactions import Integers
+from features.kernels import CompiledKernels, Floats, Groups, Kernels, NumpyKernels, Rows, compiled_kernels, kernels
+
+SIZE, COUNT = 150, 40
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+scores = arrays(np.float32, SIZE, elements=st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0, 2.0, np.nan, np.inf]))
+BOTH = pytest.mark.parametrize("loops", [NumpyKernels(), compiled_kernels()], ids=["numpy", "compiled"])
+
+
+def compiled() -> CompiledKernels:
+    """Return the compiled loops."""
+    found = compiled_kernels()
+    assert found is not None
+    return found
+
+
+def random_rows(rng: np.random.Generator, count: int, width: int) -> Rows:
+    """Return a matrix with empty rows, negative values and sorted columns."""
+    matrix = sp.random_array(
+        (count, width), density=rng.random() * 0.5, format="csr", dtype=np.float32, rng=rng, data_sampler=rng.normal
+    )
+    matrix.data = matrix.data.astype(np.float32)
+    matrix.sort_indices()
+    return Rows(matrix)
+
+
+def test_set_up_compiles_them_where_there_is_a_compiler() -> None:
+    """What was installed by `make` with a compiler at hand uses the compiled loops."""
+    assert shutil.which("cc") is None or isinstance(kernels(), CompiledKernels)
+
+
+@given(seed=st.integers(0, 10_000), asked=st.integers(0, 12))
+@settings(max_examples=80, deadline=None)
+def test_both_sum_rows_alike(seed: int, asked: int) -> None:
+    """Named columns, sums by group and products are equal to the last bit."""
+    rng = np.random.default_rng(seed)
+    rows = random_rows(rng, 9, 17)
+    which = rng.integers(0, 9, asked)
+    loops, expected = compiled(), NumpyKernels()
+    near, places = expected.named_columns(rows, which)
+    for found, wanted in zip(loops.named_columns(rows, which), (near, places), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    weights = rng.random(asked)
+    ends = np.sort(rng.integers(0, asked + 1, 3))
+    ends[-1] = asked
+    for groups in (Groups(weights, ends), Groups.one(weights)):
+        for into in (None, (places, len(near) + 1)):
+            np.testing.assert_array_equal(
+                loops.grouped_sums(rows, which, groups, into), expected.grouped_sums(rows, which, groups, into)
+            )
+    vector = rng.normal(size=17).astype(np.float32) * (rng.random(17) < 0.5)
+    np.testing.assert_array_equal(loops.times_vector(rows, vector), expected.times_vector(rows, vector))
+    np.testing.assert_array_equal(
+        loops.rows_times_vector(rows, which, vector), expected.rows_times_vector(rows, which, vector)
+    )
+
+
+@BOTH
+def test_sums_are_those_of_dense_matrices(loops: Kernels) -> None:
+    """Groups, weights and places mean what they say."""
+    rows = random_rows(np.random.default_rng(3), 6, 11)
+    dense, which = rows.matrix.toarray().astype(np.float64), np.array([4, 0, 4, 2])
+    near, places = loops.named_columns(rows, which)
+    assert np.flatnonzero((dense[[0, 2, 4]] != 0).any(axis=0)).tolist() == near.tolist()
+    assert [places[column] if column in near else len(near) for column in range(11)] == places.tolist()
+    sums = loops.grouped_sums(rows, which, Groups(np.array([1.0, 2, 3, 4]), np.array([2, 4])), (places, len(near) + 1))
+    expected = np.array([dense[4] + 2 * dense[0], 3 * dense[4] + 4 * dense[2]])
+    np.testing.assert_allclose(sums[:, :-1], expected[:, near], rtol=1e-6)
+    assert not sums[:, -1].any()
+
+
+@BOTH
+@given(values=scores, eligible=arrays(np.bool_, SIZE))
+@settings(max_examples=60, deadline=None)
+def test_the_best_are_the_largest_that_may_be_shown(loops: Kernels, values: Floats, eligible: Mask) -> None:
+    """What is found are the largest positive eligible values; of equal ones, those that come first; in order."""
+    worthy = [position for position in range(SIZE) if eligible[position] and values[position] > 0]
+    expected = sorted(worthy, key=lambda position: (-values[position], position))[:COUNT]
+    assert sorted(expected) == loops.best(values, eligible, None, COUNT).tolist()
+
+
+@BOTH
+@given(values=scores, eligible=arrays(np.bool_, 2 * SIZE), count=st.integers(0, 2 * SIZE), seed=st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_the_best_of_some_positions(loops: Kernels, values: Floats, eligible: Mask, count: int, seed: int) -> None:
+    """Values of some positions are looked at like those of all."""
+    some: Integers = np.sort(np.random.default_rng(seed).permutation(2 * SIZE)[:SIZE]).astype(np.int64)
+    whole = np.zeros(2 * SIZE, np.float32)
+    whole[some] = values
+    assert loops.best(whole, eligible, None, count).tolist() == loops.best(values, eligible, some, count).tolist()
+
+
+@given(values=scores, eligible=arrays(np.bool_, SIZE))
+@settings(max_examples=60, deadline=None)
+def test_many_are_chosen_from_like_few(values: Floats, eligible: Mask) -> None:
+    """Looking at a part first changes nothing."""
+    assume(np.isfinite(values).all())
+    with pytest.MonkeyPatch.context() as patch:
+        expected = NumpyKernels().best(values, eligible, None, 8).tolist()
+        patch.setattr(module, "_SAMPLE", 30)
+        assert expected == NumpyKernels().best(values, eligible, None, 8).tolist()
+
+
+@BOTH
+def test_nothing_is_found_in_nothing(loops: Kernels) -> None:
+    """Empty arrays bring nothing, and no error."""
+    assert 0 == len(loops.best(np.zeros(0, np.float32), np.zeros(0, np.bool_), None, COUNT))
+    rows = Rows(sp.csr_array((3, 0), dtype=np.float32))
+    assert (3, 0) == (
+        len(loops.times_vector(rows, np.zeros(0, np.float32))),
+        len(loops.named_columns(rows, np.array([1]))[0]),
+    )
+
+
+@pytest.mark.parametrize("found", ["no such library", "of another revision", "none"])
+def test_without_compiled_loops_numpy_goes_on(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
+    """Where nothing was compiled, or something else, NumPy's loops serve."""
+    changes = {"no such library": ("_LIBRARY", "features.vector"), "none": ("_LIBRARY", "features._absent")}
+    name, value = changes.get(found, ("_REVISION", -1))
+    monkeypatch.setattr(module, name, value)
+    module.compiled_kernels.cache_clear()
+    module.kernels.cache_clear()
+    try:
+        assert isinstance(module.kernels(), NumpyKernels)
+    finally:
+        module.compiled_kernels.cache_clear()
+        module.kernels.cache_clear()
