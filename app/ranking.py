@@ -16,6 +16,7 @@ from core.errors import UnavailableError
 from core.tasks import running
 from feature_repo.services import RANKING
 from feature_repo.store import PROJECT, open_store
+from features.kernels import compiled_kernels
 from serving.artifact import ReleaseManifest
 from serving.course_matrix import CourseMatrixHolder
 from serving.engine import RankingEngine
@@ -49,6 +50,10 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
         learner_features,
         parts.settings.ranking,
     )
+    if compiled_kernels() is None:
+        _LOG.warning(
+            "Nothing was compiled at set-up: a ranking takes three times as long. Run `make` with a C compiler."
+        )
     try:
         async with asyncio.timeout(_FIRST_LOAD_SECONDS):
             await engine.refresh()

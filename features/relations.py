@@ -174,4 +174,5 @@ def _stacked(courses: Integers, size: int, count: int) -> Integers:
 
 def _combined(matrix: Rows, rows: Integers, weights: NDArray[np.float64]) -> Floats:
     """Return float32[k], the weighted sum of some rows of a matrix."""
-    return kernels().grouped_sums(matrix, rows, Groups.one(weights), None)[0]
+    combined: Floats = kernels().grouped_sums(matrix, rows, Groups.one(weights), None)[0]
+    return combined

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features import kernels as module
-from features.interactions import Integers
+from features.interactions import Integers, empty_matrix
 from features.kernels import CompiledKernels, Floats, Groups, Kernels, NumpyKernels, Rows, compiled_kernels, kernels
 
 SIZE, COUNT = 150, 40
@@ -29,12 +29,9 @@ def compiled() -> CompiledKernels:
 
 def random_rows(rng: np.random.Generator, count: int, width: int) -> Rows:
     """Return a matrix with empty rows, negative values and sorted columns."""
-    matrix = sp.random_array(
-        (count, width), density=rng.random() * 0.5, format="csr", dtype=np.float32, rng=rng, data_sampler=rng.normal
-    )
-    matrix.data = matrix.data.astype(np.float32)
-    matrix.sort_indices()
-    return Rows(matrix)
+    values = rng.normal(size=(count, width)).astype(np.float32)
+    values[rng.random(values.shape) > rng.random() * 0.5] = 0.0
+    return Rows(sp.csr_array(values))
 
 
 def test_set_up_compiles_them_where_there_is_a_compiler() -> None:
@@ -118,7 +115,7 @@ def test_many_are_chosen_from_like_few(values: Floats, eligible: Mask) -> None:
 def test_nothing_is_found_in_nothing(loops: Kernels) -> None:
     """Empty arrays bring nothing, and no error."""
     assert 0 == len(loops.best(np.zeros(0, np.float32), np.zeros(0, np.bool_), None, COUNT))
-    rows = Rows(sp.csr_array((3, 0), dtype=np.float32))
+    rows = Rows(empty_matrix((3, 0)))
     assert (3, 0) == (
         len(loops.times_vector(rows, np.zeros(0, np.float32))),
         len(loops.named_columns(rows, np.array([1]))[0]),
