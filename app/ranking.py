@@ -16,7 +16,6 @@ from core.errors import UnavailableError
 from core.tasks import running
 from feature_repo.services import RANKING
 from feature_repo.store import PROJECT, open_store
-from serving.artifact import ReleaseManifest
 from serving.course_matrix import CourseMatrixHolder
 from serving.engine import RankingEngine
 from serving.learner_features import TIMEOUT, LearnerFeatures
@@ -40,7 +39,7 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
         raise UnavailableError("Recommendations need the URL of Redis or Valkey.")
     store = await asyncio.to_thread(open_store, parts.data_dir, redis_url, PROJECT, timeout=TIMEOUT)
     releases = ReleaseHolder(parts.database, parts.models_dir)
-    served = ServedFeatures(store, RANKING, lambda: _manifests(releases), parts.clock)
+    served = ServedFeatures(store, RANKING, releases.manifests, parts.clock)
     learner_features = LearnerFeatures(store, RANKING, served)
     engine = RankingEngine(
         parts.database,
@@ -61,11 +60,6 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     finally:
         engine.close()
         learner_features.close()
-
-
-def _manifests(releases: ReleaseHolder) -> tuple[ReleaseManifest, ...]:
-    release = releases.current
-    return (release.manifest,) if release is not None else ()
 
 
 @asynccontextmanager
