@@ -26,21 +26,23 @@ CANDIDATES_SHARE = 0.5
 """Of the time that is left, so that the live release has its own when the candidate uses it up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
-    """One list that is to be ranked by a model.
+    """One list that is to be ranked by a model, in as many rounds as it takes.
 
     Attributes:
         learner: whose list.
         trial: what is tried, as of the beginning of the request.
         ends: when the model's way is over, by the event loop's clock.
         patience: of the request.
+        gave_way: whether the candidate could not rank it in an earlier round; it is not waited for twice.
     """
 
     learner: Learner
     trial: Trial | None
     ends: float
     patience: Patience
+    gave_way: bool = False
 
 
 class ModelWay:
@@ -98,12 +100,13 @@ class ModelWay:
         withheld = self._rollout.withheld(learner_id)
         if withheld is not None:
             return withheld
-        if trial is not None and self._is_for(trial, learner_id, began_by):
+        if trial is not None and not turn.gave_way and self._is_for(trial, learner_id, began_by):
             found = await self._by_candidate(trial, request, turn)
             outcome = "ranked" if isinstance(found, RankedList) else found.partition(":")[0]
             self._canaries.add(1, {"version": trial.version, "outcome": outcome})
             if isinstance(found, RankedList):
                 return found
+            turn.gave_way = True
         return await self._by_live(self.model, request, turn)
 
     def _is_for(self, trial: Trial, learner_id: int, began_by: str | None) -> bool:
