@@ -124,8 +124,8 @@ class ModelWay:
             return "paused"
         now = asyncio.get_running_loop().time()
         ends = now + (turn.ends - now) * CANDIDATES_SHARE
-        asking = _Asking(trial.model, trial.breaker, ends, self._deadline * CANDIDATES_SHARE)
-        return await _asked(asking, request, turn)
+        deadline = self._deadline * CANDIDATES_SHARE
+        return await _asked(_Asking(trial.model, trial.breaker, ends, deadline, has_own_line=True), request, turn)
 
     async def _by_live(self, model: Model, request: RecommendationRequest, turn: Turn) -> RankedList | str:
         unready = model.unready(request.now)
@@ -145,12 +145,14 @@ class _Asking:
         breaker: its own.
         ends: when it is too late, by the event loop's clock.
         deadline: seconds that it has when nothing else took time.
+        has_own_line: whether only those stand in its line who are ranked by it while something else could rank them.
     """
 
     model: Model
     breaker: Breaker
     ends: float
     deadline: float
+    has_own_line: bool = False
 
 
 def _absent(trial: Trial, now: datetime) -> str | None:
@@ -201,7 +203,8 @@ async def _in_time(asking: _Asking, request: RecommendationRequest, turn: Turn) 
     """Return the model's answer.
 
     Neither a line of other requests nor a slow read of the history may pause a model for everybody: the deadline is
-    only missed by the model when its parts had most of it for themselves.
+    only missed by the model when its parts had most of it for themselves. A candidate is paused for a line too, which
+    it has made itself: the live release has its time at once then.
 
     Raises:
         BusyError: the deadline passed, most likely in line.
@@ -215,6 +218,6 @@ async def _in_time(asking: _Asking, request: RecommendationRequest, turn: Turn) 
     except TimeoutError as error:
         waited = patience.waited - before
         worked = time.monotonic() - since - waited
-        if worked >= asking.deadline / 2 and worked >= 4 * waited:
+        if asking.has_own_line or (worked >= asking.deadline / 2 and worked >= 4 * waited):
             raise
         raise BusyError("The deadline passed before the model had its time.") from error

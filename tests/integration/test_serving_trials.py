@@ -163,7 +163,7 @@ async def test_candidate_that_fails_gives_way_to_the_live_release_and_pauses_its
         setting.candidate.asked += 1
         raise failure
 
-    works, setting.candidate.rank = setting.candidate.rank, fail  # type: ignore[method-assign]  # The outage.
+    works, setting.candidate.rank = setting.candidate.rank, fail  # type: ignore[method-assign,assignment]  # The outage.
     setting.try_it(breaker=Breaker(2, timedelta(seconds=5)))
     setting.breaker = Breaker(1, timedelta(days=1))
     inside, outside = setting.sides()
@@ -185,7 +185,7 @@ async def test_candidate_that_hangs_leaves_the_live_release_its_time(setting: Se
         setting.candidate.asked += 1
         await never.wait()
 
-    setting.candidate.rank = hang  # type: ignore[method-assign]  # The outage of this test.
+    setting.candidate.rank = hang  # type: ignore[method-assign,assignment]  # The outage of this test.
     setting.try_it(breaker=Breaker(2, timedelta(seconds=5)))
     setting.deadline = 0.5
     inside, _ = setting.sides()
@@ -216,7 +216,7 @@ async def test_when_both_fail_the_next_strategy_answers(setting: Setting) -> Non
         raise UnavailableError("no store")
 
     setting.try_it(percent=100.0)
-    setting.candidate.rank = setting.live.rank = fail  # type: ignore[method-assign]  # The outage of this test.
+    setting.candidate.rank = setting.live.rank = fail  # type: ignore[method-assign,assignment]  # The outage of this test.
     ranked = await setting.ask(1)
     assert (Strategy.POPULARITY, "unavailable: no store") == (ranked.strategy, ranked.fallback_cause)
 
@@ -273,7 +273,7 @@ async def test_shadow_is_skipped_while_somebody_waits_and_fails_alone(setting: S
     async def hang(*_: Any) -> Any:
         await never.wait()
 
-    setting.candidate.rank = hang  # type: ignore[method-assign]  # The outage of this test.
+    setting.candidate.rank = hang  # type: ignore[method-assign,assignment]  # The outage of this test.
     setting.try_it(TrialKind.SHADOW)
     for _ in range(3):
         assert "v1" == (await setting.ask(1, server)).model_version
@@ -346,7 +346,7 @@ async def test_what_stood_in_for_the_candidate_is_not_taken_for_its_list(setting
         raise BusyError("too many")
 
     setting.try_it(percent=100.0)
-    works, setting.candidate.rank = setting.candidate.rank, busy  # type: ignore[method-assign]  # The outage.
+    works, setting.candidate.rank = setting.candidate.rank, busy  # type: ignore[method-assign,assignment]  # The outage.
     first = await setting.page(1)
     setting.candidate.rank = works  # type: ignore[method-assign]
     pages = [await setting.page(1) for _ in range(2)]
