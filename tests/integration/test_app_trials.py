@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
 from app.cli import model
 from app.releases import Tried, list_releases, promote, roll_back
+from app.trial_outcomes import Side, compare_sides
 from app.trials import end_trial, try_release
 from core.clock import ManualClock
 from core.errors import InputError
+from core.ids import time_ordered_uuid
 from database.migrate import differences, migrate
-from database.session import Database
+from database.queries.recommendations import Feedback, count_once
+from database.session import Database, open_database
 from database.tables.audit import audit_log
+from database.tables.enrollments import enrollments
 from database.tables.models import TrialKind, model_releases
 from features.columns import StoredFeature
 from serving.artifact import RANKER
+from serving.trials import is_in_canary
 from tests.integration.test_migrations import to_revision
 from tests.judged_releases import judgment, write
+from tests.small_platform import add_course, add_learner
 
 GOOD, BETTER = [3, 9, 20, 1] * 30, [2, 8, 20, 1] * 30
 CANARY, SHADOW = TrialKind.CANARY, TrialKind.SHADOW
@@ -250,6 +257,70 @@ async def test_releases_of_an_older_database_are_not_tried(registered: Registere
         assert [] == await connection.run_sync(differences)
 
 
+async def seen(
+    database: Database, learner: int, made: datetime, now: datetime, *, clicks: int = 0, enrolls: bool = False
+) -> None:
+    """Let a learner see two courses of a list, and click and enroll from it."""
+    named = time_ordered_uuid(made)
+    shown = [Feedback(named, course, "IMPRESSION") for course in (1, 2)]
+    clicked = [Feedback(named, course, "CLICK") for course in range(1, clicks + 1)]
+    async with database.transaction() as connection:
+        await count_once(connection, learner, [*shown, *clicked], now)
+        if enrolls:
+            row = {"learner_id": learner, "course_id": 1, "status": "ACTIVE", "enrolled_at": now}
+            await connection.execute(insert(enrollments).values(**row, recommendation_id=named))
+
+
+async def test_sides_of_a_canary_are_compared_by_what_their_learners_do(registered: Registered) -> None:
+    """Of lists made since it began, each learner once and where they belong."""
+    for course in (1, 2):
+        await add_course(registered.database, course)
+    for learner in range(1, 41):
+        await add_learner(registered.database, learner)
+    began = registered.clock() + timedelta(minutes=1)
+    await registered.attempt("better", CANARY, 50.0)
+    registered.clock.now += timedelta(hours=1)
+    now = registered.clock()
+    inside = [learner for learner in range(1, 41) if is_in_canary("better", learner, 50.0)]
+    for learner in range(1, 31):
+        one = learner in inside
+        await seen(registered.database, learner, began, now, clicks=2 if one else 0, enrolls=one and learner % 2 == 0)
+    # Of a list that was made before, and before it began, nothing counts.
+    await seen(registered.database, 31, began - timedelta(minutes=1), now, clicks=1, enrolls=True)
+    await seen(registered.database, 32, began, began - timedelta(minutes=1), clicks=1)
+    found = await compare_sides(registered.database)
+    ours = [learner for learner in inside if learner <= 30]
+    even = sum(learner % 2 == 0 for learner in ours)
+    assert ("good", began) == (found.live, found.tried.since)
+    assert Side(len(ours), 2 * len(ours), 2 * len(ours), even, len(ours), even) == found.canary
+    assert Side(30 - len(ours), 60 - 2 * len(ours), 0, 0, 0, 0) == found.others
+    difference, low, _ = found.difference("clicked")
+    assert 0 < low < difference == 1.0
+
+
+async def test_shadow_has_no_sides(registered: Registered) -> None:
+    """Nobody is shown it; and without a trial there is nothing to compare."""
+    with pytest.raises(InputError, match="No release is tried"):
+        await compare_sides(registered.database)
+    await registered.attempt("better", SHADOW)
+    found = await compare_sides(registered.database)
+    assert (SHADOW, 0, 0) == (found.tried.kind, found.canary.learners, found.others.learners)
+
+
+async def show_to_both_sides(database_url: str, since: datetime, now: datetime) -> None:
+    """Let somebody of either side click, in a canary of 5% that began at a moment."""
+    inside = next(learner for learner in range(1, 1_000) if is_in_canary("better", learner, 5.0))
+    outside = next(learner for learner in range(1, 1_000) if not is_in_canary("better", learner, 5.0))
+    async with open_database(database_url) as database:
+        async with database.transaction() as connection:
+            await connection.execute(
+                update(model_releases).where(model_releases.c.trial.is_not(None)).values(trial_since=since)
+            )
+        for learner in (inside, outside):
+            await add_learner(database, learner)
+            await seen(database, learner, now, now, clicks=1)
+
+
 def test_commands_try_change_and_end(
     registered: Registered, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,9 +338,17 @@ def test_commands_try_change_and_end(
     assert registered.models_dir.exists()
     assert "Release better ranks in shadow" in run("shadow", "better")
     assert "shadow" in run("list")
+    assert "Nobody is shown it" in run("trial")
     said = run("canary", "better", "--percent", "5", "--reason", "It is Monday.")
     assert "shown to 5% of the learners (until now: shadow)" in said
     assert "canary 5%" in run("list")
+    assert "There is nobody to compare yet on one side." in run("trial")
+    since, now = registered.clock() - timedelta(hours=1), registered.clock()
+    asyncio.run(show_to_both_sides(database_url, since, now))
+    said = run("trial")
+    assert re.search(r"Release better: canary 5% since 2026-03-01 11:01 UTC, beside good\.", said)
+    assert re.search(r"Learners who clicked +│ +1 \(100\.00%\) │ +1 \(100\.00%\)", said)
+    assert "The share of learners who clicked differs by +0.00%, 95% -79.35% to +79.35%: it may be chance." in said
     refused = runner.invoke(model.app, ["shadow", "other"])
     assert "better is tried already (canary 5%)" in str(refused.exception)
     assert "Release better is not tried any more (it was: canary 5%)." in run("end-trial")
