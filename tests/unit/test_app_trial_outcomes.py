@@ -22,7 +22,7 @@ from app.trial_outcomes import Side, difference_of_shares
 def test_interval_is_that_of_the_paper(counts: tuple[int, int, int, int], interval: tuple[float, float]) -> None:
     """Also where nobody or everybody did."""
     difference, low, high = difference_of_shares(*counts)
-    assert interval == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert pytest.approx(interval, abs=5e-5) == (low, high)
     assert low <= difference <= high
 
 
