@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from app.cli.recommend import answer, told
-from app.releases import list_releases
+from app.releases import list_releases, live_of, named
 from app.server import ranking
 from app.wiring import Platform
 from core.errors import InputError, ReleaseError, UnavailableError
@@ -90,11 +91,8 @@ def _chosen(rows: Sequence[ReleaseRow], version: str | None) -> ReleaseRow:
     if not rows:
         raise InputError("There is no release yet; `waymark model train` makes one.")
     if version is None:
-        return next((row for row in rows if row.status == ReleaseStatus.LIVE.value), rows[0])
-    found = next((row for row in rows if row.version == version), None)
-    if found is None:
-        raise InputError(f"There is no release {version}: see `waymark model list`.")
-    return found
+        return live_of(rows) or rows[0]
+    return named(rows, version)
 
 
 def _status(row: ReleaseRow) -> str:
@@ -144,7 +142,8 @@ async def _examples(parts: Platform, release: Release, count: int) -> list[Examp
         return []
     found: list[Example] = []
     async with ranking(parts) as ranked:
-        recommender = ranked.recommender(parts, 10.0)
+        # Of the release on the page, whoever would be shown those of a canary.
+        recommender = replace(ranked, trial=lambda: None).recommender(parts, 10.0)
         await recommender.rulebook.load(parts.database, parts.clock())
         for learner_id in await _recent(parts, count):
             request = RecommendationRequest(learner_id=learner_id, now=parts.clock(), limit=LENGTH)

@@ -17,7 +17,6 @@ from core.tasks import running
 from feature_repo.services import RANKING
 from feature_repo.store import PROJECT, open_store
 from features.kernels import compiled_kernels
-from serving.artifact import ReleaseManifest
 from serving.course_matrix import CourseMatrixHolder
 from serving.engine import RankingEngine
 from serving.learner_features import TIMEOUT, LearnerFeatures
@@ -41,7 +40,7 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
         raise UnavailableError("Recommendations need the URL of Redis or Valkey.")
     store = await asyncio.to_thread(open_store, parts.data_dir, redis_url, PROJECT, timeout=TIMEOUT)
     releases = ReleaseHolder(parts.database, parts.models_dir)
-    served = ServedFeatures(store, RANKING, lambda: _manifests(releases), parts.clock)
+    served = ServedFeatures(store, RANKING, releases.manifests, parts.clock)
     learner_features = LearnerFeatures(store, RANKING, served)
     engine = RankingEngine(
         parts.database,
@@ -52,7 +51,7 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     )
     if compiled_kernels() is None:
         _LOG.warning(
-            "Nothing was compiled at set-up: a ranking takes three times as long. Run `make` with a C compiler."
+            "Set-up compiled nothing: a ranking takes three times as long. Run it again with a C compiler."
         )
     try:
         async with asyncio.timeout(_FIRST_LOAD_SECONDS):
@@ -66,11 +65,6 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
     finally:
         engine.close()
         learner_features.close()
-
-
-def _manifests(releases: ReleaseHolder) -> tuple[ReleaseManifest, ...]:
-    release = releases.current
-    return (release.manifest,) if release is not None else ()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Releases, composed: registered, listed, compared, promoted and rolled back.
+"""Releases, composed: registered, listed, compared, promoted and rolled back; trials are in `app.trials`.
 
 Whatever changes which release is live happens in one transaction, one at a time, is put on record, and is followed by
 every server at its next look. A release that could not be loaded never becomes live.
@@ -7,22 +7,42 @@ every server at its next look. A release that could not be loaded never becomes 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import InputError, ReleaseError
 from database.queries import releases as queries
 from database.queries.releases import RELEASES, ReleaseRow
 from database.session import Database
-from database.tables.models import ReleaseStatus
-from security.audit import DONE, Subject, record
+from database.tables.models import ReleaseStatus, TrialKind
+from security.audit import DONE, Detail, Subject, record
 from serving.artifact import Release, ReleaseManifest, load_release, read_extra, read_manifest
+from serving.trials import described
 from training.judgment import JUDGMENT, Comparison, Judgment, against_popularity, compare
 
 _ROLLED_BACK = "rolled_back"
 _INSTANT = timedelta(microseconds=1)
+
+
+class _Row(Protocol):
+    """What a release is told by, whichever way it was read."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def trial(self) -> str | None: ...
+
+
+RowT = TypeVar("RowT", bound=_Row)
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,49 @@ class Compared:
     comparison: Comparison
 
 
+@dataclass(frozen=True)
+class Tried:
+    """How a release is, or was, tried beside the live one.
+
+    Attributes:
+        version: of the release.
+        kind: how.
+        percent: of the learners, in a canary.
+        since: when that began.
+    """
+
+    version: str
+    kind: TrialKind
+    percent: float | None
+    since: datetime
+
+    @classmethod
+    def of(cls, row: Any | None) -> Tried | None:
+        """Return what a row says; None when it is not tried."""
+        if row is None or row.trial is None:
+            return None
+        return cls(row.version, TrialKind(row.trial), row.trial_percent, row.trial_since)
+
+    def __str__(self) -> str:
+        """Return how a person is told of it."""
+        return described(self.kind, self.percent)
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback did.
+
+    Attributes:
+        live: the version that is live now.
+        retired: the one that it replaced.
+        ended: the trial that is over.
+    """
+
+    live: str
+    retired: str
+    ended: Tried | None
+
+
 async def list_releases(database: Database) -> list[ReleaseRow]:
     """Return all releases, the newest first."""
     async with database.reader() as reader:
@@ -55,7 +118,7 @@ async def compare_releases(database: Database, models_dir: Path, ours: str, thei
     rows = {row.version: row for row in await list_releases(database)}
     described, judged = [], []
     for version in (ours, theirs):
-        row = _named(rows, version)
+        row = named(rows.values(), version)
         manifest, judgment = await asyncio.to_thread(_judged, models_dir / row.location, row.digest)
         described.append(manifest)
         judged.append(judgment)
@@ -76,29 +139,33 @@ async def register(database: Database, row: dict[str, Any], judgment: Judgment) 
         live = first and beats_popularity
         if live:
             await queries.make_live(connection, row["version"], row["created_at"], row["metrics"])
-            await _audit(connection, "promoteRelease", row["version"], row["created_at"], replaced=None, forced=False)
+            details: dict[str, Detail] = {"replaced": None, "forced": False}
+            await audit(connection, "promoteRelease", row["version"], row["created_at"], details)
         return live
 
 
 async def promote(
     database: Database, models_dir: Path, version: str, *, force: bool, reason: str | None, now: datetime
-) -> None:
-    """Make a release live; serving follows at its next look.
+) -> Tried | None:
+    """Make a release live, and end a trial, of this release or another one; serving follows at its next look.
+
+    Returns:
+        The trial that is over.
 
     Raises:
         InputError: there is no such release, it is live, it cannot be loaded, it does not beat the live one and is
             not forced, or the reason is no text.
     """
-    _check_text(reason)
+    check_text(reason)
     if force and not (reason or "").strip():
         raise InputError("--force needs --reason: why a release goes live that did not beat the live one.")
     async with database.transaction() as connection:
         await queries.take_turn(connection)
         rows = {row.version: row for row in await queries.all_releases(connection)}
-        row, live = _named(rows, version), _live(rows)
+        row, live = named(rows.values(), version), live_of(rows.values())
         if live is not None and live.version == version:
             raise InputError(f"Release {version} is live already.")
-        await asyncio.to_thread(_loaded, models_dir, row)
+        await asyncio.to_thread(loaded, models_dir, row)
         refusal = await asyncio.to_thread(_refusal, models_dir, row, live)
         if refusal is not None and not force:
             raise InputError(f"Release {version} is not promoted: {refusal} Use --force --reason TEXT to insist.")
@@ -107,14 +174,16 @@ async def promote(
         # What was live before is told by these moments, also when the clock of this machine is behind another's.
         since = max(now, live.promoted_at + _INSTANT) if live else now
         await queries.make_live(connection, version, since, {**metrics, "promotion": told})
-        replaced = live.version if live else None
-        await _audit(connection, "promoteRelease", version, now, replaced=replaced, forced=refusal is not None)
+        ended = Tried.of(tried_of(rows.values()))
+        details = {"replaced": live.version if live else None, "forced": refusal is not None, **_ending(ended)}
+        await audit(connection, "promoteRelease", version, now, details)
+        return ended
 
 
 async def roll_back(
     database: Database, models_dir: Path, *, expected: str | None, reason: str | None, now: datetime
-) -> str:
-    """Make the release live that was live before the present one; serving follows at its next look.
+) -> RolledBack:
+    """Make the release live that was live before the present one, and end a trial; serving follows at its next look.
 
     What is rolled back is not rolled back to, so that another rollback goes one step further back, and not forward
     again; `promote` goes forward.
@@ -126,49 +195,63 @@ async def roll_back(
         reason: why, for the record.
         now: the moment.
 
-    Returns:
-        The version that is live now.
-
     Raises:
         InputError: nothing was live before, it cannot be loaded, another release has become live meanwhile, or the
             reason is no text.
     """
-    _check_text(reason)
+    check_text(reason)
     async with database.transaction() as connection:
         await queries.take_turn(connection)
         rows = {row.version: row for row in await queries.all_releases(connection)}
-        live = _live(rows)
+        live = live_of(rows.values())
         if live is None:
             raise InputError("No release is live, so there is nothing to roll back.")
         if live.version != expected:
             raise InputError(f"Meanwhile release {live.version} has become live; look at it first.")
-        chosen = _before(rows, live)
-        await asyncio.to_thread(_loaded, models_dir, chosen)
+        ended = Tried.of(tried_of(rows.values()))
+        chosen = _before(rows, live, ended)
+        await asyncio.to_thread(loaded, models_dir, chosen)
         told = {"to": chosen.version, "reason": reason, "at": now.isoformat()}
         await queries.describe(connection, live.version, {**live.metrics, _ROLLED_BACK: told})
         await queries.make_live(connection, chosen.version, chosen.promoted_at, chosen.metrics)
-        await _audit(connection, "rollBackRelease", chosen.version, now, replaced=live.version, forced=False)
-        version: str = chosen.version
-        return version
+        details = {"replaced": live.version, "forced": False, **_ending(ended)}
+        await audit(connection, "rollBackRelease", chosen.version, now, details)
+        return RolledBack(chosen.version, live.version, ended)
 
 
-def _check_text(reason: str | None) -> None:
-    """Refuse what PostgreSQL cannot store: NUL, and bytes of a command line that are no UTF-8."""
+def check_text(reason: str | None) -> None:
+    """Refuse what PostgreSQL cannot store: NUL, and bytes of a command line that are no UTF-8.
+
+    Raises:
+        InputError: the reason holds some.
+    """
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in reason or ""):
         raise InputError("The reason holds characters that are no text.")
 
 
-def _named(rows: dict[str, Any], version: str) -> Any:
-    if version not in rows:
+def named(rows: Iterable[RowT], version: str) -> RowT:
+    """Return a release by its version.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = next((row for row in rows if row.version == version), None)
+    if found is None:
         raise InputError(f"There is no release {version}: see `waymark model list`.")
-    return rows[version]
+    return found
 
 
-def _live(rows: dict[str, Any]) -> Any | None:
-    return next((row for row in rows.values() if row.status == ReleaseStatus.LIVE.value), None)
+def live_of(rows: Iterable[RowT]) -> RowT | None:
+    """Return the live release, if there is one."""
+    return next((row for row in rows if row.status == ReleaseStatus.LIVE.value), None)
 
 
-def _before(rows: dict[str, Any], live: Any) -> Any:
+def tried_of(rows: Iterable[RowT]) -> RowT | None:
+    """Return the release that is tried beside it, if there is one."""
+    return next((row for row in rows if row.trial is not None), None)
+
+
+def _before(rows: dict[str, Any], live: Any, trial: Tried | None) -> Any:
     """Return the release that was live before."""
     found = [
         row
@@ -177,12 +260,17 @@ def _before(rows: dict[str, Any], live: Any) -> Any:
     ]
     earlier = [row for row in found if (row.promoted_at, row.id) < (live.promoted_at, live.id)]
     if not earlier:
-        raise InputError(f"No release was live before {live.version}.")
+        hint = "" if trial is None else f" To end only the trial of {trial.version}: `waymark model end-trial`."
+        raise InputError(f"No release was live before {live.version}.{hint}")
     return max(earlier, key=lambda row: (row.promoted_at, row.id))
 
 
-def _loaded(models_dir: Path, row: Any) -> Release:
-    """Load a release as serving does, so that nothing becomes live that serving would refuse."""
+def loaded(models_dir: Path, row: Any) -> Release:
+    """Load a release as serving does, so that nothing is put in use that serving would refuse.
+
+    Raises:
+        InputError: serving would.
+    """
     try:
         return load_release(models_dir / row.location, row.digest)
     except ReleaseError as error:
@@ -220,16 +308,21 @@ def _refusal(models_dir: Path, row: Any, live: Any | None) -> str | None:
     )
 
 
-async def _audit(
-    connection: Any, action: str, version: str, now: datetime, *, replaced: str | None, forced: bool
+def _ending(trial: Tried | None) -> dict[str, Detail]:
+    return {} if trial is None else {"endedTrial": trial.version}
+
+
+async def audit(
+    connection: AsyncConnection, action: str, version: str, now: datetime, details: Mapping[str, Detail]
 ) -> None:
+    """Put on record what was done to a release."""
     await record(
         connection,
         actor=None,
         action=action,
         subject=Subject("ModelRelease", version),
         outcome=DONE,
-        details={"replaced": replaced, "forced": forced},
+        details=details,
         request_id=None,
         now=now,
     )

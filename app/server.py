@@ -36,8 +36,10 @@ from security.tokens import Tokens
 from serving.exploration import Exploration
 from serving.exposures import Exposures
 from serving.lists import RankedLists
-from serving.recommender import Model, Recommender
+from serving.models import Model
+from serving.recommender import Recommender
 from serving.rollout import Rollout
+from serving.trials import CurrentTrial
 from warehouse.analytics import Analyst
 
 _LOG = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Ranking:
     lists: RankedLists | None = None
     phase: Recommendations = Recommendations.ON
     degraded: Callable[[], Mapping[str, str]] = dict
+    trial: CurrentTrial = lambda: None
 
     def status(self) -> dict[str, str | None]:
         """Return what the readiness probe tells."""
@@ -61,7 +64,10 @@ class Ranking:
             return {"status": "off", "modelVersion": None}
         version = self.version()
         told = {"status": self.phase.value if version is not None else "no model", "modelVersion": version}
-        lost = self.degraded()
+        trial, lost = self.trial(), self.degraded()
+        if trial is not None:
+            loaded = str(trial) if trial.model is not None else f"{trial}, not loaded"
+            told |= {"trial": loaded, "trialVersion": trial.version}
         # A view that is missing makes lists a little worse, and is for somebody to mend.
         return told | ({"defaultsFor": ", ".join(sorted(lost))} if lost else {})
 
@@ -75,6 +81,7 @@ class Ranking:
             lists=self.lists,
             exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
             exploration=Exploration(settings.ranking.exploration_share),
+            trial=self.trial,
         )
 
 
@@ -136,20 +143,27 @@ async def ranking(parts: Platform) -> AsyncIterator[Ranking]:
     from app.ranking import ranked_lists, ranking_engine  # noqa: PLC0415
 
     async with ranking_engine(parts) as engine, ranked_lists(parts) as lists:
-        yield Ranking(engine, lambda: engine.version, lists, parts.settings.recommendations, lambda: engine.degraded)
+        yield Ranking(
+            engine,
+            lambda: engine.version,
+            lists,
+            parts.settings.recommendations,
+            lambda: engine.degraded,
+            lambda: engine.trial,
+        )
 
 
 @asynccontextmanager
 async def following_rules(
     parts: Platform, recommender: Recommender, notifications: Notifications
 ) -> AsyncIterator[None]:
-    """Follow what recommendations must heed until the block ends, and end the comparisons of a shadow with it."""
+    """Follow what recommendations must heed until the block ends, and end its comparisons in the background with it."""
     with notifications.watch(RECOMMENDATION_RULES) as watch:
         try:
             async with running(recommender.rulebook.follow(parts.database, parts.clock, watch)):
                 yield
         finally:
-            await recommender.shadow.close()
+            await recommender.close()
 
 
 @asynccontextmanager

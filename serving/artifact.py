@@ -88,7 +88,7 @@ class ReleaseManifest(BaseModel):
     files: dict[str, str] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Release:
     """A release that was verified.
 
@@ -175,6 +175,28 @@ def read_manifest(folder: Path, digest: str) -> ReleaseManifest:
         return ReleaseManifest.model_validate_json(_read(folder / MANIFEST, digest))
     except ValidationError as error:
         raise ReleaseError(f"The release in {folder} is of a format that this version does not read.") from error
+
+
+def refuse_other_encodings(live: ReleaseManifest, candidate: ReleaseManifest) -> None:
+    """Refuse a release to be served beside another one that makes a column from something else.
+
+    Raises:
+        ReleaseError: both cannot be served what they were trained on.
+    """
+    sources = {column: feature for feature in live.stored_features for column in feature.columns}
+    other = sorted(
+        {
+            feature.name
+            for feature in candidate.stored_features
+            for column in feature.columns
+            if sources.get(column, feature) != feature
+        }
+    )
+    if other:
+        raise ReleaseError(
+            f"Release {candidate.version} reads {', '.join(other)} in another way than the live release "
+            f"{live.version}, and one process reads it in one way."
+        )
 
 
 def read_extra(folder: Path, manifest: ReleaseManifest, name: str) -> bytes | None:

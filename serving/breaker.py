@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -22,14 +22,16 @@ class BusyError(DeclinedError):
 
 
 class Patience:
-    """How long one request stood in line, which is not the fault of the part at the end of the line.
+    """What one request brings along when it is ranked, by one release or by two.
 
     Attributes:
-        waited: seconds.
+        waited: seconds that it stood in line, which is not the fault of the part at the end of the line.
+        stored: features of its learner, read for it already; None until they are.
     """
 
     def __init__(self) -> None:
         self.waited = 0.0
+        self.stored: Mapping[str, float] | None = None
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -54,11 +56,15 @@ class Breaker:
         """Return whether to try; while it is open, only the first caller after the pause may."""
         if self._closed_from is None:
             return True
-        # A clock that was set back must not keep it open for longer than it was meant to be.
-        if now < self._closed_from <= now + self._open_for:
+        if self.is_open(now):
             return False
         self._closed_from = now + self._open_for
         return True
+
+    def is_open(self, now: datetime) -> bool:
+        """Return whether nobody may try; asking changes nothing."""
+        # A clock that was set back must not keep it open for longer than it was meant to be.
+        return self._closed_from is not None and now < self._closed_from <= now + self._open_for
 
     def failed(self, now: datetime) -> None:
         """Note a failure."""

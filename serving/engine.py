@@ -1,51 +1,30 @@
-"""The model's way as one part: release, course matrix and learner features, kept fresh and asked together."""
+"""The model's way as one part: releases, course matrix and learner features, kept fresh and asked together."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from core.errors import ReleaseError, UnavailableError
 from core.settings import RankingSettings
 from database.queries.history import TOPIC_PARENTS, HistoryRow, PreferencesRow
 from database.session import Database
-from database.tables.enrollments import EnrollmentStatus
-from features.interactions import Integers
 from serving.artifact import Release
-from serving.breaker import BusyError, Patience
-from serving.ranker import (
-    CourseMatrix,
-    Question,
-    RankingModel,
-    align,
-    as_microseconds,
-    explain,
-    rank,
-    retrieved_by,
-    vectors,
-)
-from serving.rankings import RankedCourse, Reason, RecommendationRequest, Vectors
-from serving.releases import ReleaseHolder
+from serving.breaker import Patience
+from serving.lines import MOST_ASKING, RankingThread
+from serving.loaded import READERS, Answer, LearnerFeatures, Learners, LoadedModel
+from serving.ranker import CourseMatrix, RankingModel, align
+from serving.rankings import Reason, RecommendationRequest, Vectors
+from serving.releases import CANDIDATE, LIVE, Candidate, ReleaseHolder
+from serving.trials import Trial
+
+__all__ = ["MOST_ASKING", "READERS", "Answer", "RankingEngine"]
 
 _LOG = logging.getLogger(__name__)
-
-MOST_ASKING = 32
-"""How many requests the engine has at a time, nearly all of them in line; more are sent away at once."""
-READERS = 4
-"""How many requests read the online store at a time, as many as it has threads."""
-
-_MOST_MASKS = 16
-
-ResultT = TypeVar("ResultT")
 
 
 class CourseMatrixHolder(Protocol):
@@ -66,28 +45,12 @@ class CourseMatrixHolder(Protocol):
         ...
 
 
-class LearnerFeatures(Protocol):
-    """What the engine needs of `serving.learner_features.LearnerFeatures`."""
-
-    async def read(self, learner_id: int) -> Mapping[str, float]:
-        """Return stored features by name, NaN where nothing is known; raises UnavailableError."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model answered, and which one it was."""
-
-    version: str
-    courses: tuple[RankedCourse, ...]
-
-
 class RankingEngine:
-    """Ranks with the newest release that fits the newest course matrix.
+    """Ranks with the newest release that fits the newest course matrix, and holds the one that is tried beside it.
 
     Args:
         database: where releases and materializations are announced.
-        releases: holds the live release.
+        releases: holds the releases in use.
         matrices: holds the newest course matrix.
         learner_features: reads the online store.
         settings: refresh interval, and the age at which features are stale.
@@ -106,21 +69,25 @@ class RankingEngine:
         self._matrices = matrices
         self._learner_features = learner_features
         self._settings = settings
-        self._model: RankingModel | None = None
-        self._tried: tuple[Release, CourseMatrix] | None = None
-        # Ranking is CPU work that mostly holds the GIL: one thread of its own keeps the event loop responsive.
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ranking")
-        # Requests stand in line here and not in the queues of threads, where waiting looks like working.
-        self._readers = asyncio.Semaphore(READERS)
-        self._rankers = asyncio.Semaphore(1)
-        self._asking = 0
-        self._masks: deque[tuple[Integers, frozenset[int], NDArray[np.bool_]]] = deque(maxlen=_MOST_MASKS)
-        self._working: set[asyncio.Future[Any]] = set()
+        self._stale_after = timedelta(seconds=settings.stale_after)
+        self._live: LoadedModel | None = None
+        self._beside: LoadedModel | None = None
+        self._trial: Trial | None = None
+        self._tried: dict[str, tuple[Release, CourseMatrix]] = {}
+        self._learners = Learners(learner_features)
+        self._thread = RankingThread()
+        # Another one for each candidate, so that nobody waits for one that hangs but those who are ranked by it.
+        self._beside_thread = RankingThread()
 
     @property
     def version(self) -> str | None:
-        """Version of the model that ranks; None while there is none."""
-        return self._model.version if self._model is not None else None
+        """Version of the live model; None while there is none."""
+        return self._live.version if self._live is not None else None
+
+    @property
+    def trial(self) -> Trial | None:
+        """The release that is tried beside the live one, as it is followed; None when none is."""
+        return self._trial
 
     @property
     def degraded(self) -> Mapping[str, str]:
@@ -128,30 +95,86 @@ class RankingEngine:
         return self._matrices.lost
 
     async def refresh(self) -> None:
-        """Look for a newer release and newer features, and swap them in together.
+        """Look for newer releases and newer features, and swap them in together.
 
-        A release that does not fit the features is refused, and the model before it stays with its own
-        release and matrix.
+        A live release that does not fit the features is refused, and the model before it stays with its own
+        release and matrix. A candidate that does not fit is not ranked with.
 
         Raises:
             UnavailableError: PostgreSQL or the feature store cannot be reached.
         """
         await self._releases.refresh_if_newer()
+        self._follow_trial()
         await self._matrices.refresh_if_newer()
-        release, matrix = self._releases.current, self._matrices.current
-        if release is None or matrix is None or self._is_tried(release, matrix):
+        release, matrix, candidate = self._releases.current, self._matrices.current, self._releases.candidate
+        if matrix is None:
             return
-        async with self._database.reader() as reader:
-            parents = {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
-        self._tried = (release, matrix)
+        if release is not None and not self._is_tried(LIVE, release, matrix):
+            await self._align_live(release, matrix)
+        beside = candidate.release if candidate is not None else None
+        if beside is not None and not self._is_tried(CANDIDATE, beside, matrix):
+            await self._align_candidate(beside, matrix)
+        self._follow_trial()
+
+    def _follow_trial(self) -> None:
+        """Follow what is in memory already: how many are shown a candidate, that it goes live, or that a trial ends.
+
+        None of it needs features, so none of it waits until they can be read.
+        """
+        live, candidate, beside = self._releases.current, self._releases.candidate, self._beside
+        if live is not None and beside is not None and beside.ranking.release is live:
+            self._live = self._loaded(beside.ranking, self._thread)
+            self._tried[LIVE] = (live, beside.ranking.matrix)
+        if candidate is None:
+            self._tried.pop(CANDIDATE, None)
+        if beside is not None and (candidate is None or beside.ranking.release is not candidate.release):
+            self._beside = None
+        self._trial = self._trial_of(candidate)
+
+    def _trial_of(self, candidate: Candidate | None) -> Trial | None:
+        if candidate is None:
+            return None
+        if self._trial is not None and self._trial.model is self._beside and self._trial.version == candidate.version:
+            return replace(self._trial, kind=candidate.kind, percent=candidate.percent)
+        return Trial(candidate.kind, candidate.version, candidate.percent, self._beside, self._is_idle)
+
+    def _is_idle(self) -> bool:
+        return self._thread.is_idle and self._beside_thread.is_idle
+
+    async def _align_live(self, release: Release, matrix: CourseMatrix) -> None:
+        parents = await self._parents()
+        self._tried[LIVE] = (release, matrix)
         try:
-            self._model = await asyncio.to_thread(align, release, matrix, parents)
+            model = await asyncio.to_thread(align, release, matrix, parents)
         except ReleaseError as error:
             version = release.manifest.version
             _LOG.error("Release %s is refused, %s stays: %s", version, self.version or "none", error)
+            self._releases.count_refusal(LIVE)
+        else:
+            self._live = self._loaded(model, self._thread)
 
-    def _is_tried(self, release: Release, matrix: CourseMatrix) -> bool:
-        tried = self._tried
+    async def _align_candidate(self, release: Release, matrix: CourseMatrix) -> None:
+        parents, live = await self._parents(), self._live.ranking if self._live is not None else None
+        self._tried[CANDIDATE] = (release, matrix)
+        try:
+            model = await asyncio.to_thread(align, release, matrix, parents, live)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the live release is followed.
+            _LOG.error("Release %s is refused, and not tried: %r", release.manifest.version, error)
+            self._releases.count_refusal(CANDIDATE)
+            self._beside = None
+        else:
+            self._beside_thread = RankingThread()
+            self._beside = self._loaded(model, self._beside_thread)
+
+    def _loaded(self, model: RankingModel, thread: RankingThread) -> LoadedModel:
+        return LoadedModel(model, self._learners, thread, self._stale_after)
+
+    async def _parents(self) -> dict[int, int]:
+        async with self._database.reader() as reader:
+            return {row.id: row.parent_id for row in await reader.fetch(TOPIC_PARENTS)}
+
+    def _is_tried(self, role: str, release: Release, matrix: CourseMatrix) -> bool:
+        tried = self._tried.get(role)
         return tried is not None and tried[0] is release and tried[1] is matrix
 
     async def watch(self) -> None:
@@ -165,12 +188,7 @@ class RankingEngine:
 
     def unready(self, now: datetime) -> str | None:
         """Return why there is nothing to rank with: no model yet, or features that are too old."""
-        if self._model is None:
-            return "no model is loaded"
-        as_of = self._model.matrix.features_as_of
-        if now - as_of > timedelta(seconds=self._settings.stale_after):
-            return f"the features are stale, they are of {as_of:%Y-%m-%d}"
-        return None
+        return "no model is loaded" if self._live is None else self._live.unready(now)
 
     async def rank(
         self,
@@ -179,43 +197,12 @@ class RankingEngine:
         preferences: PreferencesRow | None,
         patience: Patience,
     ) -> Answer:
-        """Rank courses for a learner; the time in line is told to `patience`.
+        """Rank courses for a learner with the live release, as `LoadedModel.rank`.
 
         Raises:
-            BusyError: too many others ask.
-            UnavailableError: a part is missing.
+            UnavailableError: no model is loaded, or as there.
         """
-        model = self._loaded()
-        if self._asking >= MOST_ASKING:
-            raise BusyError("Too many ask for a ranking at once.")
-        self._asking += 1
-        try:
-            return await self._rank(model, request, history, preferences, patience)
-        finally:
-            self._asking -= 1
-
-    async def _rank(
-        self,
-        model: RankingModel,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        patience: Patience,
-    ) -> Answer:
-        learner_id = request.learner_id
-        assert learner_id is not None  # noqa: S101 - the recommender asks for known learners only.
-        stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
-        question = self._question(model, request, history, preferences, stored)
-        loop = asyncio.get_running_loop()
-        courses = await self._in_line(
-            self._rankers, lambda: loop.run_in_executor(self._executor, rank, model, question), patience
-        )
-        return Answer(model.version, courses)
-
-    def _loaded(self) -> RankingModel:
-        if self._model is None:
-            raise UnavailableError("No model is loaded.")
-        return self._model
+        return await self._ready().rank(request, history, preferences, patience)
 
     def explain(
         self,
@@ -224,13 +211,8 @@ class RankingEngine:
         preferences: PreferencesRow | None,
         course_ids: Sequence[int],
     ) -> Sequence[tuple[Reason, ...]]:
-        """Return the reasons of courses that were ranked for a learner, as of the newest features.
-
-        Raises:
-            UnavailableError: no model is loaded, or no course of the history is known.
-        """
-        model = self._loaded()
-        return explain(model, self._question(model, request, history, preferences, {}), course_ids)
+        """Return the reasons of courses, as `LoadedModel.explain`; errors as for `rank`."""
+        return self._ready().explain(request, history, preferences, course_ids)
 
     def retrieved_by(
         self,
@@ -239,9 +221,8 @@ class RankingEngine:
         preferences: PreferencesRow | None,
         course_id: int,
     ) -> tuple[str, ...]:
-        """Return which retrievers bring a course for a learner; errors as for `explain`."""
-        model = self._loaded()
-        return retrieved_by(model, self._question(model, request, history, preferences, {}), course_id)
+        """Return which retrievers bring a course, as `LoadedModel.retrieved_by`; errors as for `rank`."""
+        return self._ready().retrieved_by(request, history, preferences, course_id)
 
     async def vectors(
         self,
@@ -250,77 +231,16 @@ class RankingEngine:
         preferences: PreferencesRow | None,
         course_ids: Sequence[int],
     ) -> Vectors:
-        """Return what the model ranks courses by; courses without features are left out.
+        """Return what the model ranks courses by, as `LoadedModel.vectors`; errors as for `rank`."""
+        return await self._ready().vectors(request, history, preferences, course_ids)
 
-        Raises:
-            UnavailableError: a part is missing.
-        """
-        model = self._model
-        if model is None or request.learner_id is None:
+    def _ready(self) -> LoadedModel:
+        if self._live is None:
             raise UnavailableError("No model is loaded.")
-        learner_id, patience = request.learner_id, Patience()
-        stored = await self._in_line(self._readers, lambda: self._learner_features.read(learner_id), patience)
-        question = self._question(model, request, history, preferences, stored)
-        known = [key for key in course_ids if np.isin(key, model.traits.course_ids)]
-        loop = asyncio.get_running_loop()
-        rows = await self._in_line(
-            self._rankers, lambda: loop.run_in_executor(self._executor, vectors, model, question, known), patience
-        )
-        return Vectors(model.version, model.release.layout.names, dict(zip(known, rows, strict=True)))
-
-    def _question(
-        self,
-        model: RankingModel,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        learner: Mapping[str, float],
-    ) -> Question:
-        taking = [row for row in history if row.status != EnrollmentStatus.WITHDRAWN.value]
-        left = [row.course_id for row in history if row.status == EnrollmentStatus.WITHDRAWN.value]
-        return Question(
-            now=int(as_microseconds([request.now])[0]),
-            history=[row.course_id for row in taking],
-            moments=as_microseconds([row.enrolled_at for row in taking]),
-            hidden=[*left, *request.hidden],
-            learner=learner,
-            limit=request.limit,
-            allowed=request.allowed,
-            goals=preferences.topic_ids if preferences is not None else (),
-            readable=None if request.readable is None else self._mask(model, request.readable),
-            # What is shown is explained by `explain`; most of what is ranked is not shown.
-            explained=0,
-        )
-
-    def _mask(self, model: RankingModel, readable: frozenset[int]) -> NDArray[np.bool_]:
-        """Return bool[n], which courses of the matrix are readable; remembered, as many learners read the same."""
-        ids = model.traits.course_ids
-        for courses, known, mask in self._masks:
-            if courses is ids and known is readable:
-                return mask
-        mask = np.isin(ids, np.fromiter(readable, np.int64, len(readable)))
-        self._masks.appendleft((ids, readable, mask))
-        return mask
-
-    async def _in_line(
-        self, places: asyncio.Semaphore, work: Callable[[], Awaitable[ResultT]], patience: Patience
-    ) -> ResultT:
-        """Wait for a place, then do the work in it."""
-        with patience.waiting():
-            await places.acquire()
-        working = asyncio.ensure_future(work())
-        self._working.add(working)
-
-        def leave(done: asyncio.Future[ResultT]) -> None:
-            self._working.discard(done)
-            places.release()
-
-        # A thread cannot be interrupted: who gives up leaves its place taken until the thread is really free.
-        working.add_done_callback(leave)
-        return await asyncio.shield(working)
+        return self._live
 
     def close(self) -> None:
-        """End the thread, and what is still being read."""
-        for working in tuple(self._working):
-            working.cancel()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """End the threads, and what is still being read."""
+        self._learners.close()
+        self._thread.close()
+        self._beside_thread.close()

@@ -238,6 +238,21 @@ class KeptList:
             place -= len(part.rows)
         return self._parts[-1]
 
+    def end_of_version(self, place: int) -> int:
+        """Return where the places end that the same ranked as a place from 0: a page holds no others."""
+        by, end = self.at(place), 0
+        for part in self._parts:
+            same = (part.strategy, part.model_version) == (by.strategy, by.model_version)
+            if end > place and not same:
+                break
+            end += len(part.rows)
+        return end
+
+    @property
+    def version(self) -> str | None:
+        """The version that ranked the last places that are known; None when no model did."""
+        return self._parts[-1].model_version if self._parts else None
+
     async def extend(self, ranked: RankedList, asked: int, places: int) -> None:
         """Add parts until so many places are known, without what stands in the list already.
 

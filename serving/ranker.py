@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import starmap
@@ -158,7 +158,9 @@ class Question:
     explained: int | None = None
 
 
-def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) -> RankingModel:
+def align(
+    release: Release, matrix: CourseMatrix, parents: Mapping[int, int], beside: RankingModel | None = None
+) -> RankingModel:
     """Lay a release over a course matrix.
 
     Args:
@@ -166,6 +168,7 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
         matrix: the courses' features of this moment; courses the release has never seen are ranked by what
             they are about and by how popular they are.
         parents: the parent of a topic, by id.
+        beside: another release; over the same matrix, what is known of the courses alone is taken over from it.
 
     Raises:
         ReleaseError: the matrix lacks a feature that the release reads.
@@ -177,8 +180,12 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
             f"Release {release.manifest.version} reads course features that are not served: {', '.join(missing)}."
         )
     positions, known = positions_of(release.course_ids, matrix.course_ids)
-    topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
     size = len(matrix.course_ids)
+    similarities = release.similarities.reordered(np.where(known, positions, -1), size)
+    features = np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]])
+    if beside is not None and beside.matrix is matrix:
+        return replace(beside, release=release, similarities=similarities, features=features)
+    topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
     if POPULARITY_FEATURE in places:
         popularity = np.nan_to_num(matrix.features[:, places[POPULARITY_FEATURE]])
     else:
@@ -186,7 +193,7 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
     return RankingModel(
         release=release,
         matrix=matrix,
-        similarities=release.similarities.reordered(np.where(known, positions, -1), size),
+        similarities=similarities,
         traits=CourseTraits(
             course_ids=matrix.course_ids,
             topics=topics,
@@ -196,7 +203,7 @@ def align(release: Release, matrix: CourseMatrix, parents: Mapping[int, int]) ->
             languages=matrix.language_codes,
         ),
         topic_ids=topic_ids,
-        features=np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]]),
+        features=features,
         popularity=popularity[None, :],
         bars=popularity_bars(popularity, topics),
         scorer=Scorer(release.booster),

@@ -8,30 +8,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from opentelemetry import metrics, trace
 
 from core.errors import UnavailableError
 from core.ids import time_ordered_uuid
-from core.settings import Recommendations
-from database.queries.history import HistoryRow, PreferencesRow
 from database.queries.recommendation_rules import NEIGHBORS
 from database.session import Reader
+from database.tables.models import TrialKind
 from database.tables.recommendations import RecommendationSurface
 from serving.arrangement import arrange, least_ranked
-from serving.breaker import Breaker, BusyError, DeclinedError, Patience
-from serving.constraints import Constraints, Obstacle, ObstacleKind
+from serving.breaker import Breaker, BusyError, Patience
+from serving.constraints import Constraints
+from serving.explanations import Explanation, obstacles_of
 from serving.exploration import NOTHING, Exploration
 from serving.exposures import Exposures
 from serving.fallback import fall_back
 from serving.learners import STRANGER, Learner, read_learner
 from serving.lists import KeptList, ListPart, RankedLists, places_for, question_of, state_of
+from serving.model_way import ModelWay, Turn, in_shadow
+from serving.models import Model
 from serving.rankings import (
     ListPage,
     RankedCourse,
@@ -40,11 +39,12 @@ from serving.rankings import (
     ReasonKind,
     RecommendationRequest,
     Strategy,
-    Vectors,
 )
+from serving.releases import LIVE
 from serving.rollout import EVERYBODY, Rollout
 from serving.rulebook import Rulebook
 from serving.shadow import COMPARED, Shadow
+from serving.trials import CurrentTrial, Trial
 
 __all__ = [
     "ListPage",
@@ -63,99 +63,6 @@ _LONGEST = 200_000
 _PATIENCE_TO_EXPLAIN = 5.0
 
 
-class ModelAnswer(Protocol):
-    """A model's list."""
-
-    @property
-    def version(self) -> str:
-        """Version of the release."""
-        ...
-
-    @property
-    def courses(self) -> tuple[RankedCourse, ...]:
-        """Best first."""
-        ...
-
-
-class Model(Protocol):
-    """What ranks by model: `serving.engine.RankingEngine`, which is only imported where it is wanted."""
-
-    def unready(self, now: datetime) -> str | None:
-        """Return why it is not worth asking, such as a model that was never trained; None when it is."""
-        ...
-
-    @property
-    def version(self) -> str | None:
-        """Version of the model that ranks; None while there is none."""
-        ...
-
-    async def rank(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        patience: Patience,
-    ) -> ModelAnswer:
-        """Rank courses for a learner, or raise UnavailableError; time in line is told to `patience`.
-
-        Reasons may be left to `explain`.
-        """
-        ...
-
-    def explain(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> Sequence[tuple[Reason, ...]]:
-        """Return the reasons of courses that were ranked for a learner, or raise UnavailableError."""
-        ...
-
-    def retrieved_by(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_id: int,
-    ) -> Sequence[str]:
-        """Return which retrievers of the first stage bring a course, or raise UnavailableError."""
-        ...
-
-    async def vectors(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        course_ids: Sequence[int],
-    ) -> Vectors:
-        """Return what the model ranks courses by, or raise UnavailableError."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a learner is, or is not, shown a course.
-
-    Attributes:
-        strategy: what ranks their list.
-        model_version: version of the release, when a model does.
-        fallback_cause: as of `RankedList`.
-        rank: its place from 1; None when it is not in the list.
-        course: as it stands in the list; None when it does not.
-        obstacles: all that keeps it from there.
-        retrievers: what of the model's first stage brings it; None when no model ranks.
-    """
-
-    strategy: Strategy
-    model_version: str | None
-    fallback_cause: str | None
-    rank: int | None
-    course: RankedCourse | None
-    obstacles: tuple[Obstacle, ...]
-    retrievers: Sequence[str] | None
-
-
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """One question with all that is known to answer it.
@@ -164,18 +71,18 @@ class _Asked:
         request: narrowed to what may be shown.
         constraints: what holds for the list.
         neighbors: courses that are taken together with the one that the list is around.
-        ends: when the model's way is over, by the event loop's clock.
+        turn: what models need to know.
     """
 
     request: RecommendationRequest
     constraints: Constraints
     neighbors: Sequence[int]
-    ends: float
+    turn: Turn
 
     @property
     def learner(self) -> Learner:
         """Who asks."""
-        return self.constraints.learner
+        return self.turn.learner
 
 
 class Recommender:
@@ -190,10 +97,12 @@ class Recommender:
         lists: keeps ranked lists; without, each page is ranked anew.
         exposures: logs what was shown by the model; None for not at all.
         exploration: gives a place of some lists to new courses.
+        trial: tells which release is tried beside the live one, if any.
 
     Attributes:
         rulebook: as given.
-        shadow: compares, in the phase of that name.
+        shadow: compares what is shown with what the model would have shown, in the phase of that name.
+        beside: compares what the live release shows with what a candidate in shadow would have shown.
     """
 
     def __init__(
@@ -207,20 +116,28 @@ class Recommender:
         lists: RankedLists | None = None,
         exposures: Exposures | None = None,
         exploration: Exploration = NOTHING,
+        trial: CurrentTrial = lambda: None,
     ) -> None:
-        self._model = model
+        self._way = ModelWay(model, deadline, breaker or Breaker(), rollout)
+        self._trial = trial
         self._deadline = deadline
-        self._breaker = breaker or Breaker()
-        self._rollout = rollout
         self._lists = lists
         self._exposures = exposures
         self._exploration = exploration
         self.rulebook = rulebook or Rulebook()
         self.shadow = Shadow()
+        # One at a time: everybody who is ranked for real shares the core with it.
+        self.beside = Shadow("candidate", most=1)
         self._tracer = trace.get_tracer("waymark.serving")
         self._answers = metrics.get_meter("waymark.serving").create_counter(
-            "waymark.recommendations", description="Lists answered, by strategy and cause of falling back."
+            "waymark.recommendations",
+            description="Lists answered, by strategy, role of the release, and cause of falling back.",
         )
+
+    async def close(self) -> None:
+        """End the comparisons under way."""
+        await self.shadow.close()
+        await self.beside.close()
 
     async def recommend(self, reader: Reader, request: RecommendationRequest) -> RankedList:
         """Return the best list there is: at most four statements, and no error of any part but PostgreSQL.
@@ -230,7 +147,7 @@ class Recommender:
         """
         asked = await self._asked(reader, request)
         ranked = await self._ranked(reader, asked)
-        return replace(ranked, courses=self._explained(asked, ranked.strategy, ranked.courses))
+        return replace(ranked, courses=self._explained(asked, ranked, ranked.courses))
 
     async def page(
         self, reader: Reader, request: RecommendationRequest, start: int, list_id: UUID | None = None
@@ -264,14 +181,14 @@ class Recommender:
             await kept.find(state)
         await kept.read(places)
         if not kept.covers(places):
-            ranked = await self._ranked(reader, asked)
+            ranked = await self._ranked(reader, asked, began_by=kept.version)
             await kept.extend(ranked, asked.request.limit, places)
-            # What was ranked in place of the model is not shown again once the model is back.
-            if list_id is None and ranked.strategy == expected[0]:
+            # What was ranked in place of the expected release is not shown again once that one is back.
+            if list_id is None and (ranked.strategy, ranked.model_version) == expected:
                 await kept.remember(state)
-        part = kept.at(start)
-        more = len(kept) >= places
-        return self._page(asked, start, kept.courses(start, places - 1), part, more=more, list_id=kept.list_id)
+        part, end = kept.at(start), min(places - 1, kept.end_of_version(start))
+        more = len(kept) > end
+        return self._page(asked, start, kept.courses(start, end), part, more=more, list_id=kept.list_id)
 
     def _page(
         self,
@@ -289,7 +206,7 @@ class Recommender:
             for rank, course in enumerate(places, start=start + 1)
             if asked.constraints.admits(course.course_id)
         ]
-        explained = self._explained(asked, by.strategy, [course for _, course in chosen])
+        explained = self._explained(asked, by, [course for _, course in chosen])
         page = ListPage(
             list_id=list_id or time_ordered_uuid(asked.request.now),
             kept=list_id is not None,
@@ -300,7 +217,7 @@ class Recommender:
             strategy=by.strategy,
             model_version=by.model_version,
         )
-        model, learner = self._model, asked.learner
+        model, learner = self._way.named(by.model_version, asked.turn.trial), asked.learner
         if self._exposures is not None and model is not None and by.strategy is Strategy.MODEL:
             keys = [course.course_id for _, course in page.courses]
             self._exposures.note(
@@ -326,18 +243,14 @@ class Recommender:
         place, course = next(
             ((n, one) for n, one in enumerate(ranked.courses, start=1) if one.course_id == course_id), (None, None)
         )
-        obstacles = tuple(asked.constraints.obstacles(course_id))
         if course is not None:
-            (course,) = self._explained(asked, ranked.strategy, [course])
-        elif not obstacles:
-            steps = asked.constraints.steps(course_id, frozenset())
-            missing = Obstacle(ObstacleKind.NOT_A_CANDIDATE)
-            obstacles = (steps if isinstance(steps, Obstacle) else missing,)
-        retrievers = None
-        if ranked.strategy is Strategy.MODEL and self._model is not None:
+            (course,) = self._explained(asked, ranked, [course])
+        retrievers, model = None, self._way.named(ranked.model_version, asked.turn.trial)
+        if ranked.strategy is Strategy.MODEL and model is not None:
             learner = asked.learner
             with contextlib.suppress(UnavailableError):
-                retrievers = self._model.retrieved_by(asked.request, learner.history, learner.preferences, course_id)
+                retrievers = model.retrieved_by(asked.request, learner.history, learner.preferences, course_id)
+        obstacles = obstacles_of(asked.constraints, course_id, listed=course is not None)
         cause, version = ranked.fallback_cause, ranked.model_version
         return Explanation(ranked.strategy, version, cause, place, course, obstacles, retrievers)
 
@@ -349,19 +262,24 @@ class Recommender:
         if request.surface is RecommendationSurface.COURSE_PAGE and request.around is not None:
             row = await reader.fetch_first(NEIGHBORS, course_id=request.around)
             neighbors = row.neighbor_ids if row is not None else ()
-        return _Asked(constraints.narrowed(), constraints, neighbors, ends)
+        turn = Turn(learner, self._trial(), ends, Patience())
+        return _Asked(constraints.narrowed(), constraints, neighbors, turn)
 
-    async def _ranked(self, reader: Reader, asked: _Asked) -> RankedList:
-        """Rank and arrange, and measure which strategy it was."""
+    async def _ranked(self, reader: Reader, asked: _Asked, began_by: str | None = None) -> RankedList:
+        """Rank and arrange, measure what ranked, and compare it with what is in shadow."""
         with self._tracer.start_as_current_span("recommendation") as span:
-            ranked = await self._arranged(asked, lambda request: self._by_strategy(reader, request, asked))
+            ranked = await self._arranged(asked, lambda request: self._by_strategy(reader, request, asked, began_by))
             cause = (ranked.fallback_cause or "none").partition(":")[0]
+            role = _role(ranked, asked.turn.trial)
             span.set_attribute("waymark.strategy", ranked.strategy.value)
+            span.set_attribute("waymark.role", role)
             span.set_attribute("waymark.fallback_cause", cause)
-            self._answers.add(1, {"strategy": ranked.strategy.value, "cause": cause})
-        model = self._model
-        if model is not None and asked.learner.takes_courses and self._rollout.phase is Recommendations.SHADOW:
+            self._answers.add(1, {"strategy": ranked.strategy.value, "role": role, "cause": cause})
+        model, trial = self._way.model, asked.turn.trial
+        if model is not None and asked.learner.takes_courses and self._way.in_shadow:
             self.shadow.compare(ranked.courses, lambda: self._in_shadow(model, asked))
+        elif role == LIVE and trial is not None and trial.kind is TrialKind.SHADOW:
+            self.beside.compare(ranked.courses, lambda: self._tried(trial, asked))
         return ranked
 
     async def _arranged(
@@ -378,53 +296,52 @@ class Recommender:
                 return replace(ranked, courses=courses)
             wanted *= 4
 
-    async def _by_strategy(self, reader: Reader, request: RecommendationRequest, asked: _Asked) -> RankedList:
+    async def _by_strategy(
+        self, reader: Reader, request: RecommendationRequest, asked: _Asked, began_by: str | None
+    ) -> RankedList:
         learner, cause = asked.learner, None
         if request.learner_id is not None and learner.takes_courses and request.limit > 0:
-            cause = "off" if self._model is None else self._rollout.withheld(request.learner_id)
-            if cause is None:
-                ranked = await self._by_model(request, learner.history, learner.preferences, asked.ends)
-                if isinstance(ranked, RankedList):
-                    return ranked
-                cause = ranked
+            ranked = await self._way.rank(request, asked.turn, began_by)
+            if isinstance(ranked, RankedList):
+                return ranked
+            cause = ranked
         return await fall_back(reader, request, learner.preferences, cause)
 
-    async def _in_shadow(self, model: Model, asked: _Asked) -> Sequence[RankedCourse]:
-        """Return what the model would have shown."""
-        learner = asked.learner
-
-        async def rank(request: RecommendationRequest) -> RankedList:
-            if (unready := model.unready(request.now)) is not None:
-                raise UnavailableError(unready)
-            answer = await model.rank(request, learner.history, learner.preferences, Patience())
-            return RankedList(Strategy.MODEL, answer.version, answer.courses)
-
+    async def _in_shadow(self, model: Model, asked: _Asked) -> RankedList:
+        """Return what a model would have shown."""
         few = replace(asked, request=replace(asked.request, limit=COMPARED))
-        return (await self._arranged(few, rank)).courses
+        return await self._arranged(few, lambda request: in_shadow(model, request, asked.turn))
+
+    async def _tried(self, trial: Trial, asked: _Asked) -> RankedList:
+        """Return what a candidate would have shown, unless somebody waits for what is really shown."""
+        if trial.model is None:
+            raise UnavailableError("The candidate is not loaded.")
+        if not trial.is_idle():
+            raise BusyError("Somebody waits for a list.")
+        return await self._in_shadow(trial.model, asked)
 
     def _expected(self, asked: _Asked) -> tuple[Strategy, str | None]:
         """Return what ranks the learner's lists as long as nothing fails, and the version of the model if it does."""
         learner_id = asked.request.learner_id
-        model = self._model
-        if (
-            model is not None
-            and learner_id is not None
-            and asked.learner.takes_courses
-            and self._rollout.withheld(learner_id) is None
-            and model.unready(asked.request.now) is None
-        ):
-            return Strategy.MODEL, model.version
+        if learner_id is not None and asked.learner.takes_courses:
+            version = self._way.expected(learner_id, asked.turn.trial, asked.request.now)
+            if version is not None:
+                return Strategy.MODEL, version
         return (Strategy.POPULARITY if asked.learner.preferences is None else Strategy.PREFERENCE), None
 
     def _explained(
-        self, asked: _Asked, strategy: Strategy, courses: Sequence[RankedCourse]
+        self, asked: _Asked, by: RankedList | ListPart, courses: Sequence[RankedCourse]
     ) -> tuple[RankedCourse, ...]:
-        """Return courses with the reasons of the model, which are looked up for what is shown and for nothing else."""
-        if strategy is not Strategy.MODEL or self._model is None or not courses:
+        """Return courses with the reasons of the release that ranked them.
+
+        They are looked up for what is shown and for nothing else.
+        """
+        model = self._way.named(by.model_version, asked.turn.trial)
+        if by.strategy is not Strategy.MODEL or model is None or not courses:
             return tuple(courses)
         learner = asked.learner
         try:
-            found = self._model.explain(
+            found = model.explain(
                 asked.request, learner.history, learner.preferences, [course.course_id for course in courses]
             )
         except Exception as error:  # noqa: BLE001 - a list without reasons is better than none.
@@ -435,62 +352,9 @@ class Recommender:
             for course, why in zip(courses, found, strict=True)
         )
 
-    async def _by_model(
-        self,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        ends: float,
-    ) -> RankedList | str:
-        """Return the model's list, or why there is none."""
-        model = self._model
-        assert model is not None  # noqa: S101 - whoever asks by model has one.
-        unready = model.unready(request.now)
-        if unready is not None:
-            return f"unready: {unready}"
-        if not self._breaker.allows(request.now):
-            return "paused"
-        try:
-            answer = await self._in_time(model, request, history, preferences, ends)
-        except DeclinedError as error:
-            return "busy" if isinstance(error, BusyError) else f"unavailable: {error}"
-        except TimeoutError:
-            cause = "deadline"
-        except UnavailableError as error:
-            cause = f"unavailable: {error}"
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong in ranking, the learner gets a list.
-            _LOG.exception("Ranking failed.")
-            cause = f"failure: {type(error).__name__}"
-        else:
-            self._breaker.succeeded()
-            return RankedList(Strategy.MODEL, answer.version, answer.courses)
-        self._breaker.failed(request.now)
-        _LOG.warning("Ranking fell back: %s", cause)
-        return cause
 
-    async def _in_time(
-        self,
-        model: Model,
-        request: RecommendationRequest,
-        history: Sequence[HistoryRow],
-        preferences: PreferencesRow | None,
-        ends: float,
-    ) -> ModelAnswer:
-        """Return the model's answer.
-
-        Neither a line of other requests nor a slow read of the history may pause the model for everybody: the
-        deadline is only missed by the model when its parts had most of it for themselves.
-
-        Raises:
-            BusyError: the deadline passed, most likely in line.
-            TimeoutError: the deadline passed because of the model's parts.
-        """
-        patience, since = Patience(), time.monotonic()
-        try:
-            async with asyncio.timeout_at(ends):
-                return await model.rank(request, history, preferences, patience)
-        except TimeoutError as error:
-            worked = time.monotonic() - since - patience.waited
-            if worked >= self._deadline / 2 and worked >= 4 * patience.waited:
-                raise
-            raise BusyError("The deadline passed before the model had its time.") from error
+def _role(ranked: RankedList, trial: Trial | None) -> str:
+    """Return what ranked a list: `live`, `canary`, or `none` when no model did."""
+    if ranked.strategy is not Strategy.MODEL:
+        return "none"
+    return TrialKind.CANARY if trial is not None and trial.version == ranked.model_version else LIVE

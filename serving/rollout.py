@@ -32,8 +32,19 @@ class Rollout:
 
     def is_assigned(self, learner_id: int) -> bool:
         """Say whether a learner belongs to the share; whoever does stays in it while it grows."""
-        digest = hashlib.blake2b(f"recommendations:{learner_id}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") % _PARTS < round(self.percent * _PARTS / 100)
+        return is_in_share("recommendations", learner_id, self.percent)
+
+
+def is_in_share(salt: str, learner_id: int, percent: float) -> bool:
+    """Say whether a learner belongs to a stable share of all; with another salt it is a share of its own.
+
+    Args:
+        salt: what the share is for.
+        learner_id: who.
+        percent: how many of a hundred, to the hundredth; whoever is in the share stays in it while it grows.
+    """
+    digest = hashlib.blake2b(f"{salt}:{learner_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % _PARTS < round(percent * _PARTS / 100)
 
 
 EVERYBODY = Rollout()

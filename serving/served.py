@@ -80,7 +80,7 @@ class ServedFeatures:
     Args:
         store: a `feast.FeatureStore`.
         service: name of the feature service that is read while there is no release.
-        releases: the manifests of the releases in use.
+        releases: the manifests of the releases in use, the live one first.
         clock: the current moment.
     """
 
@@ -151,9 +151,17 @@ class ServedFeatures:
     def _wanted(self) -> tuple[StoredFeature, ...]:
         manifests = self._releases()
         features: dict[str, StoredFeature] = {}
-        for manifest in manifests:
-            # Releases of before features were recorded read what their service declares.
-            for each in manifest.stored_features or self._declared(manifest.feature_service):
+        for number, manifest in enumerate(manifests):
+            try:
+                # Releases of before features were recorded read what their service declares.
+                found = manifest.stored_features or tuple(self._declared(manifest.feature_service))
+            except Exception as error:  # Feast raises errors of many families.
+                if number == 0:
+                    raise
+                # Without its features a release beside the live one is refused, and the live one is served.
+                _LOG.warning("What release %s reads is not declared: %r", manifest.version, error)
+                continue
+            for each in found:
                 features.setdefault(each.name, each)
         if not manifests:
             features = {each.name: each for each in self._declared(self._service)}

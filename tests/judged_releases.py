@@ -10,6 +10,7 @@ import numpy as np
 from core.clock import Clock
 from database.queries import releases
 from database.session import Database
+from features.columns import StoredFeature
 from serving.artifact import write_release
 from tests.simulated_ranking import release, trained
 from training.judgment import JUDGMENT, Judgment
@@ -40,13 +41,20 @@ def judgment(
 
 
 async def write(
-    database: Database, models_dir: Path, clock: Clock, version: str, judged: Judgment | None, **metrics: object
+    database: Database,
+    models_dir: Path,
+    clock: Clock,
+    version: str,
+    judged: Judgment | None,
+    *,
+    stored_features: tuple[StoredFeature, ...] = (),
+    **metrics: object,
 ) -> None:
-    """Write and register a release."""
+    """Write and register a release, which says that it reads some features."""
     model = trained()
     digest = write_release(
         models_dir / version,
-        release().manifest.model_copy(update={"version": version}),
+        release().manifest.model_copy(update={"version": version, "stored_features": stored_features}),
         model.booster,
         release().course_ids,
         model.similarities,

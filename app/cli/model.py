@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from app.cli import releases, reporting
+from app.cli import releases, reporting, trials
 from app.cli.evaluations import print_evaluation
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
 from app.model_scoring import Scored, ScoringRequest, score_learners
@@ -164,5 +164,9 @@ def score(
 app.command()(releases.compare)
 app.command()(releases.promote)
 app.command()(releases.rollback)
+app.command()(trials.shadow)
+app.command()(trials.canary)
+app.command()(trials.trial)
+app.command()(trials.end_trial)
 app.command()(reporting.report)
 app.command(name="list")(releases.list_)

@@ -15,9 +15,10 @@ from app.cli.running import DataDir, check_folder, run_on_platform
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
+from serving.trials import described
 
 if TYPE_CHECKING:
-    from app.releases import Compared
+    from app.releases import Compared, RolledBack, Tried
     from serving.artifact import ReleaseManifest
 
 Version = Annotated[str, typer.Argument(help="Version of the release, as `waymark model list` prints it.")]
@@ -64,15 +65,17 @@ def promote(
     Reads the files of the releases; reads and writes their register. Refused unless the release beats the live one
     (or, when none is live, popularity) by more than chance: the 95% interval of the difference in NDCG@10, by paired
     bootstrap over the decisions that both were judged on, must lie above 0. What serving could not load is refused
-    even with --force.
+    even with --force. A trial is over with it, of whichever release.
     """
     from app.releases import promote as promote_release  # noqa: PLC0415 - XGBoost takes long to import.
 
-    async def work(parts: Platform) -> None:
-        await promote_release(parts.database, parts.models_dir, version, force=force, reason=reason, now=parts.clock())
+    async def work(parts: Platform) -> Tried | None:
+        return await promote_release(
+            parts.database, parts.models_dir, version, force=force, reason=reason, now=parts.clock()
+        )
 
-    run_on_platform(data_dir, work)
-    Console(highlight=False).print(f"Release {version} is live.")
+    ended = run_on_platform(data_dir, work)
+    Console(highlight=False).print(f"Release {version} is live.{_over(ended, version)}", soft_wrap=True)
 
 
 def rollback(
@@ -83,23 +86,35 @@ def rollback(
     """Make the release live again that was live before; serving follows within seconds, features and model together.
 
     Reads the files of that release; reads and writes the register. Another rollback goes one step further back; to go
-    forward again, promote. Refused when nothing was live before, or its files are damaged.
+    forward again, promote. Refused when nothing was live before, or its files are damaged. A trial is over with it,
+    so that nobody is shown anything newer; to end only the trial, use `waymark model end-trial`.
     """
     from app import releases  # noqa: PLC0415 - XGBoost takes long to import.
-    from database.tables.models import ReleaseStatus  # noqa: PLC0415 - beside its user.
 
-    async def work(parts: Platform) -> tuple[str | None, str]:
-        rows = await releases.list_releases(parts.database)
-        live = next((row.version for row in rows if row.status == ReleaseStatus.LIVE.value), None)
+    async def work(parts: Platform) -> RolledBack:
+        live = releases.live_of(await releases.list_releases(parts.database))
+        seen = None if live is None else live.version
         now = parts.clock()
-        return live, await releases.roll_back(parts.database, parts.models_dir, expected=live, reason=reason, now=now)
+        return await releases.roll_back(parts.database, parts.models_dir, expected=seen, reason=reason, now=now)
 
-    replaced, version = run_on_platform(data_dir, work)
-    Console(highlight=False).print(f"Release {version} is live again; {replaced} is retired.")
+    done = run_on_platform(data_dir, work)
+    Console(highlight=False).print(
+        f"Release {done.live} is live again; {done.retired} is retired.{_over(done.ended, done.live)}", soft_wrap=True
+    )
+
+
+def _over(ended: Tried | None, live: str) -> str:
+    """Return what to tell of a trial that something else has ended."""
+    if ended is None or ended.version == live:
+        return ""
+    return f" The trial of {ended.version} ({ended}) is over: it is shown to nobody, and not compared any more."
 
 
 def list_(data_dir: DataDir = None) -> None:
-    """List all releases, the newest first. Reads the register of releases; writes nothing."""
+    """List all releases, the newest first: which is live, and which is tried as a canary or in shadow.
+
+    Reads the register of releases; writes nothing.
+    """
     from app.releases import list_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
     async def work(parts: Platform) -> list[ReleaseRow]:
@@ -155,7 +170,7 @@ def _short(value: Any) -> str:
 
 def _release_table(rows: list[ReleaseRow]) -> Table:
     table = Table()
-    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
+    for name in ("Version", "Status", "Trial", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
         table.add_column(
             name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name == "Version"
         )
@@ -165,6 +180,7 @@ def _release_table(rows: list[ReleaseRow]) -> Table:
         table.add_row(
             row.version,
             row.status,
+            "" if row.trial is None else described(row.trial, row.trial_percent),
             row.feature_service,
             str(row.training_rows),
             f"{row.metrics['rankers']['model']['ndcg']:.4f}",

@@ -7,17 +7,62 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import DateTime, Uuid, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from database.rows import Row
+from database.statements import Statement
 from database.tables.courses import courses
+from database.tables.enrollments import enrollments
 from database.tables.learners import learners
 from database.tables.recommendations import (
+    RecommendationEventKind,
     recommendation_dismissals,
     recommendation_exposures,
     recommendation_feedback,
 )
+
+
+class OutcomeRow(Row):
+    """What became of the lists that a learner was shown."""
+
+    learner_id: int
+    impressions: int
+    clicks: int
+    enrollments: int
+
+
+def _outcomes() -> Statement[OutcomeRow]:
+    feedback, taken = recommendation_feedback.c, enrollments.c
+    kinds = {
+        "impressions": RecommendationEventKind.IMPRESSION,
+        "clicks": RecommendationEventKind.CLICK,
+    }
+    counts = [func.count().filter(feedback.kind == kind.value).label(name) for name, kind in kinds.items()]
+    # Lists are named by identifiers in the order of time, so that those of before do not count.
+    first, since = bindparam("first_list", type_=Uuid()), bindparam("since", type_=DateTime(timezone=True))
+    told = (
+        select(feedback.learner_id, *counts)
+        .where(feedback.recorded_at >= since, feedback.recommendation_id >= first)
+        .group_by(feedback.learner_id)
+        .subquery()
+    )
+    enrolled = (
+        select(taken.learner_id, func.count().label("number"))
+        .where(taken.enrolled_at >= since, taken.recommendation_id >= first)
+        .group_by(taken.learner_id)
+        .subquery()
+    )
+    number = func.coalesce(enrolled.c.number, 0).label("enrollments")
+    joined = told.outerjoin(enrolled, enrolled.c.learner_id == told.c.learner_id)
+    return Statement(
+        select(told, number).select_from(joined).where(told.c.impressions > 0).order_by(told.c.learner_id), OutcomeRow
+    )
+
+
+OUTCOMES: Statement[OutcomeRow] = _outcomes()
+"""Every learner who saw a list since a moment, `since`; of the lists from `first_list` on, what was done with them."""
 
 
 class Feedback(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.rows import Row
 from database.statements import Statement
-from database.tables.models import ReleaseStatus, model_releases
+from database.tables.models import ReleaseStatus, TrialKind, model_releases
 
 # Training and promoting take turns on this advisory lock, so that two releases cannot become live at once.
 _ADVISORY_LOCK = 7_236_914
@@ -29,11 +29,16 @@ class ReleaseRow(Row):
     training_rows: int
     created_at: datetime
     promoted_at: datetime | None
+    trial: str | None
+    trial_percent: float | None
+    trial_since: datetime | None
 
 
-LIVE_RELEASE: Statement[ReleaseRow] = Statement(
-    select(model_releases).where(model_releases.c.status == ReleaseStatus.LIVE.value), ReleaseRow
-)
+_IS_LIVE = model_releases.c.status == ReleaseStatus.LIVE.value
+_IS_TRIED = model_releases.c.trial.is_not(None)
+
+RELEASES_IN_USE: Statement[ReleaseRow] = Statement(select(model_releases).where(_IS_LIVE | _IS_TRIED), ReleaseRow)
+"""The live release, and the one that is tried beside it."""
 
 RELEASES: Statement[ReleaseRow] = Statement(
     select(model_releases).order_by(model_releases.c.created_at.desc(), model_releases.c.id.desc()), ReleaseRow
@@ -47,7 +52,7 @@ async def take_turn(connection: AsyncConnection) -> None:
 
 async def has_live(connection: AsyncConnection) -> bool:
     """Return whether some release is live."""
-    query = select(model_releases.c.id).where(model_releases.c.status == ReleaseStatus.LIVE.value)
+    query = select(model_releases.c.id).where(_IS_LIVE)
     return (await connection.execute(query)).first() is not None
 
 
@@ -67,13 +72,39 @@ async def all_releases(connection: AsyncConnection) -> list[Found[Any]]:
 
 
 async def make_live(connection: AsyncConnection, version: str, now: datetime, metrics: dict[str, Any]) -> None:
-    """Make a release the live one, with how it came to be so in its metrics, and retire the one before."""
-    live = model_releases.c.status == ReleaseStatus.LIVE.value
-    await connection.execute(update(model_releases).where(live).values(status=ReleaseStatus.RETIRED.value))
+    """Make a release the live one, with how it came to be so in its metrics; retire the one before, end a trial."""
+    await end_trial(connection)
+    await connection.execute(update(model_releases).where(_IS_LIVE).values(status=ReleaseStatus.RETIRED.value))
     await connection.execute(
         update(model_releases)
         .where(model_releases.c.version == version)
         .values(status=ReleaseStatus.LIVE.value, promoted_at=now, metrics=metrics)
+    )
+
+
+async def try_release(
+    connection: AsyncConnection, version: str, kind: TrialKind, percent: float | None, now: datetime
+) -> None:
+    """Try a release beside the live one, or go on trying it in another way, from now on.
+
+    Args:
+        connection: of an open transaction.
+        version: of a release that is not live, while no other one is tried.
+        kind: how.
+        percent: of the learners, in a canary; else None.
+        now: the moment.
+    """
+    await connection.execute(
+        update(model_releases)
+        .where(model_releases.c.version == version)
+        .values(trial=kind.value, trial_percent=percent, trial_since=now)
+    )
+
+
+async def end_trial(connection: AsyncConnection) -> None:
+    """Try no release any more."""
+    await connection.execute(
+        update(model_releases).where(_IS_TRIED).values(trial=None, trial_percent=None, trial_since=None)
     )
 
 

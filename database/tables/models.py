@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import Column, Index, Integer, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Float, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from database.tables.base import identity, metadata, moment, one_of
@@ -16,6 +16,13 @@ class ReleaseStatus(StrEnum):
     CANDIDATE = "candidate"
     LIVE = "live"
     RETIRED = "retired"
+
+
+class TrialKind(StrEnum):
+    """How a release is tried beside the live one."""
+
+    SHADOW = "shadow"
+    CANARY = "canary"
 
 
 feature_materializations = Table(
@@ -40,6 +47,22 @@ model_releases = Table(
     Column("training_rows", Integer, nullable=False),
     moment("created_at"),
     moment("promoted_at", nullable=True),
+    # A release beside the live one; promotion, of whichever release, ends it.
+    Column("trial", Text, comment="how it is tried beside the live release; null when it is not"),
+    Column("trial_percent", Float, comment="of the learners, in a canary"),
+    moment("trial_since", nullable=True),
     one_of("status", ReleaseStatus),
+    one_of("trial", TrialKind),
+    CheckConstraint("trial IS NULL OR status <> 'live'", name="trial_status"),
+    CheckConstraint("(trial IS NOT DISTINCT FROM 'canary') = (trial_percent IS NOT NULL)", name="trial_canary"),
+    CheckConstraint("(trial IS NULL) = (trial_since IS NULL)", name="trial_dates"),
+    CheckConstraint("trial_percent > 0 AND trial_percent <= 100", name="trial_percent"),
     Index("model_releases_live_idx", "status", unique=True, postgresql_where=text("status = 'live'")),
+    # One at a time, of whichever kind.
+    Index(
+        "model_releases_trial_idx",
+        text("(trial IS NOT NULL)"),
+        unique=True,
+        postgresql_where=text("trial IS NOT NULL"),
+    ),
 )

@@ -148,7 +148,7 @@ def start(trained: Trained, tmp_path: Path) -> Iterator[Any]:
             parts = await stack.enter_async_context(platform(settings, clock))
             engine = await stack.enter_async_context(ranking_engine(parts))
             lists = await stack.enter_async_context(ranked_lists(parts))
-            recommender = Ranking(engine, lambda: engine.version, lists).recommender(parts)
+            recommender = Ranking(engine, lambda: engine.version, lists, trial=lambda: engine.trial).recommender(parts)
             app = build_app(parts, await services(parts, recommender), lambda: {"modelVersion": engine.version})
             transport = httpx.ASGITransport(app)
             http = await stack.enter_async_context(

@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from app.trials import end_trial, try_release
 from core.ids import decode_id
+from database.queries.releases import RELEASES, register
+from database.tables.models import TrialKind
 from resolvers.accounts import claim_learner
+from serving.artifact import load_release, write_release
 from tests.chaos.conftest import Victim
 
 pytestmark = pytest.mark.long(0.7)
@@ -160,6 +164,43 @@ async def test_damaged_release_is_refused_and_the_old_one_kept(start: Any) -> No
         await victim.engine.refresh()
         answer = await victim.recommended()
         assert ("MODEL", before) == (answer["strategy"], answer["modelVersion"])
+
+
+async def test_canary_is_shown_until_it_ends_and_is_nobodys_trouble_when_it_is_damaged(start: Any) -> None:
+    """Shown within one look; a process that cannot load it goes on with the live release, and all do when it ends."""
+    async with start() as victim:
+        await sign_up_with_history(victim)
+        live = await victim.recommended()
+        await _copy_release(victim, "second")
+        place = (victim.parts.database, victim.parts.models_dir)
+        await try_release(*place, "second", kind=TrialKind.CANARY, percent=100.0, now=victim.clock())
+        await victim.engine.refresh()
+        canary = await victim.recommended()
+        assert live["modelVersion"] not in {None, "second"}
+        assert "second" == canary["modelVersion"]
+        assert all(edge["reasons"] for edge in canary["edges"])
+        (victim.parts.models_dir / "second" / "ranker.ubj").write_bytes(b"")
+        async with _another_engine(victim) as engine:
+            assert (live["modelVersion"], "canary 100%") == (engine.version, str(engine.trial))
+            assert engine.trial.model is None
+        await end_trial(victim.parts.database, reason=None, now=victim.clock())
+        await victim.engine.refresh()
+        assert live == await victim.recommended()
+
+
+async def _copy_release(victim: Victim, version: str) -> None:
+    """Register the live release under another name, as a candidate."""
+    async with victim.parts.database.reader() as reader:
+        (row,) = await reader.fetch(RELEASES)
+    folder = victim.parts.models_dir / row.location
+    loaded = load_release(folder, row.digest)
+    manifest = loaded.manifest.model_copy(update={"version": version})
+    path = victim.parts.models_dir / version
+    digest = write_release(path, manifest, loaded.booster, loaded.course_ids, loaded.similarities)
+    names = ("feature_service", "metrics", "training_rows", "created_at")
+    values = {name: getattr(row, name) for name in names}
+    async with victim.parts.database.transaction() as connection:
+        await register(connection, {**values, "version": version, "location": version, "digest": digest})
 
 
 @pytest.mark.parametrize("part", ["release", "features"])

@@ -29,7 +29,7 @@ from resolvers.context import Context, Services
 from resolvers.pages import encode_cursor
 from resolvers.recommendations import LAST_RANK, MOST_LISTS, RecommendedCourses, recommended_courses
 from security.policies import Identity
-from serving import candidates, engine as engine_module
+from serving import candidates, loaded
 from serving.artifact import RANKER, write_release
 from serving.breaker import BusyError, Patience
 from serving.engine import MOST_ASKING, RankingEngine
@@ -121,7 +121,7 @@ def hold_the_ranking(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
         setting.released.wait()
         return rank(*arguments)
 
-    monkeypatch.setattr(engine_module, "rank", held)
+    monkeypatch.setattr(loaded, "rank", held)
 
 
 def context(setting: Setting, reader: Reader) -> Context:

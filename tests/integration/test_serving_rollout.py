@@ -77,7 +77,11 @@ async def test_model_in_the_shadow_is_compared_and_never_shown(
     model = ShuffledModel()
     shadowed = Recommender(model, 10.0, rulebook=rulebook, rollout=SHADOW)
     measured: list[float] = []
-    shadowed.shadow._overlap.record = measured.append  # type: ignore[method-assign,assignment]  # What a collector gets.
+
+    def collect(share: float, _: Any) -> None:
+        measured.append(share)
+
+    shadowed.shadow._overlap.record = collect  # type: ignore[method-assign,assignment]  # What a collector gets.
     ranked = await ask(database, shadowed, clock, 1)
     assert (Strategy.POPULARITY, "shadow") == (ranked.strategy, ranked.fallback_cause)
     await shadowed.shadow.settled()

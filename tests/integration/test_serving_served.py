@@ -73,3 +73,15 @@ def test_a_release_of_an_undeclared_service_is_unavailable(registry: object, clo
     gone = manifest("old").model_copy(update={"feature_service": "ranking_v0"})
     with pytest.raises(UnavailableError, match="ranking_v0"):
         ServedFeatures(registry, RANKING, lambda: (gone,), clock).refresh()
+
+
+def test_candidate_of_an_undeclared_service_leaves_the_live_release_its_features(
+    registry: object, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told of, and what the live release reads is read; features of both are read beside each other."""
+    gone = manifest("two").model_copy(update={"feature_service": "ranking_v0"})
+    served = ServedFeatures(registry, RANKING, lambda: (manifest("one", TOTAL), gone), clock)
+    assert (TOTAL,) == served.refresh().of("course")[1]
+    assert "What release two reads is not declared" in caplog.text
+    both = ServedFeatures(registry, RANKING, lambda: (manifest("one", TOTAL), manifest("two", LEVEL, TOTAL)), clock)
+    assert {LEVEL, TOTAL} == set(both.refresh().of("course")[1])
