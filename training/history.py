@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from database.tables.courses import CourseLevel, CourseStatus
 from database.tables.events import EventKind
-from features.interactions import Integers, Interactions, Sparse
+from features.interactions import ROBOTIC, Integers, Interactions, Sparse
 from features.pair import DAY, CourseTraits, Histories
 from features.similarity import content_vectors, membership, positions_of, title_vectors
 from warehouse.lake import Lake, analytics
@@ -58,9 +59,10 @@ class LearningHistory:
         return self._key(self.interactions.learners, self.interactions.moments)
 
     @cached_property
-    def _by_moment(self) -> tuple[Integers, Integers]:
+    def _by_moment(self) -> tuple[Integers, Integers, Integers]:
         order = np.argsort(self.interactions.moments, kind="stable")
-        return self.interactions.moments[order], self.interactions.courses[order]
+        order = order[self.earlier[order] <= ROBOTIC]
+        return self.interactions.moments[order], self.interactions.courses[order], self.left[order]
 
     def _key(self, learners: Integers, moments: Integers) -> Integers:
         return learners * (len(self._moments) + 1) + np.searchsorted(self._moments, moments)
@@ -95,22 +97,31 @@ class LearningHistory:
         return mask
 
     def popularity(self, moments: Integers, days: int = 30) -> NDArray[np.float32]:
-        """Return float32[d, n], enrollments in the `days` whole UTC days before the day of each moment."""
-        ordered, courses = self._by_moment
+        """Return float32[d, n], enrollments in the `days` whole UTC days before the day of each moment.
+
+        As in `course_enrollments_30d`, those that were left before that day do not count, so that nobody counts twice,
+        nor those of robots.
+        """
+        ordered, courses, left = self._by_moment
         midnights, places = np.unique(moments // DAY * DAY, return_inverse=True)
         starts = np.searchsorted(ordered, midnights - days * DAY)
         ends = np.searchsorted(ordered, midnights)
         size = len(self.traits)
-        counts = [np.bincount(courses[start:end], minlength=size) for start, end in zip(starts, ends, strict=True)]
+        counts = [
+            np.bincount(courses[start:end][left[start:end] >= midnight], minlength=size)
+            for start, end, midnight in zip(starts, ends, midnights, strict=True)
+        ]
         return np.array(counts, np.float32).reshape(len(midnights), size)[places]
 
 
-def load_history(lake: Lake, parents: dict[int, int]) -> LearningHistory:
+def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = None) -> LearningHistory:
     """Read the log of enrollments from the lake.
 
     Args:
         lake: with the event log and the course dimension.
         parents: the parent of a topic, by id.
+        until: events after it are left out. One that a wrong clock put years ahead would make all others old, and
+            statistics that forget what is old empty. None for all.
 
     Raises:
         InputError: nothing was exported yet.
@@ -121,6 +132,8 @@ def load_history(lake: Lake, parents: dict[int, int]) -> LearningHistory:
             "course_id", "topic_ids", "skill_ids", "level", "language", "status", "title"
         ).to_pandas()
         log = lake.events(connection)
+        if until is not None:
+            log = log.filter(log.occurred_at <= until)
         enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
         events = enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
     described = described.sort_values("course_id")
