@@ -75,6 +75,7 @@ class Ranking:
             lists=self.lists,
             exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
             exploration=Exploration(settings.ranking.exploration_share),
+            diversity=settings.ranking.diversity,
         )
 
 

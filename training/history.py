@@ -19,7 +19,7 @@ from warehouse.lake import Lake, analytics
 
 NEVER = np.iinfo(np.int64).max
 _KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
-_DESCRIBED = ("course_id", "topic_ids", "skill_ids", "level", "language", "status", "title")
+_DESCRIBED = ("course_id", "topic_ids", "skill_ids", "instructor_ids", "level", "language", "status", "title")
 LEVELS = tuple(level.value for level in CourseLevel)
 
 
@@ -34,6 +34,7 @@ class LearningHistory:
         interactions: enrollments, ordered by learner, moment, course.
         left: int64[m], the moment that the learner left the course, or `NEVER`.
         languages: what the traits' language codes mean, from 1.
+        providers: binary float32[n, p], who teaches a course; None where no course names anybody.
     """
 
     traits: CourseTraits
@@ -42,6 +43,7 @@ class LearningHistory:
     interactions: Interactions
     left: Integers
     languages: tuple[str, ...] = ()
+    providers: Sparse | None = None
 
     @cached_property
     def learner_offsets(self) -> Integers:
@@ -128,9 +130,7 @@ def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = N
     """
     with analytics() as connection:
         courses = lake.courses(connection)
-        described = courses.select(
-            "course_id", "topic_ids", "skill_ids", "level", "language", "status", "title"
-        ).to_pandas()
+        described = courses.select(*_DESCRIBED).to_pandas()
         log = lake.events(connection)
         if until is not None:
             log = log.filter(log.occurred_at <= until)
@@ -139,7 +139,12 @@ def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = N
     described = described.sort_values("course_id")
     published = (described["status"] == CourseStatus.PUBLISHED.value).to_numpy(np.bool_)
     history = learning_history(events, course_traits(described, parents), published)
-    return replace(history, languages=tuple(sorted(described["language"].unique())))
+    taught = [[] if ids is None else list(ids) for ids in described["instructor_ids"]]
+    return replace(
+        history,
+        languages=tuple(sorted(described["language"].unique())),
+        providers=_membership(taught) if any(taught) else None,
+    )
 
 
 def course_traits(courses: pd.DataFrame, parents: dict[int, int]) -> CourseTraits:
