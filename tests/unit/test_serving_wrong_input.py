@@ -73,9 +73,7 @@ def test_strange_values_of_features_still_rank_every_course_once(name: str) -> N
 @pytest.mark.parametrize("name", ["nan", "inf", "-inf", "negative", "beyond"])
 def test_popularity_that_is_no_number_is_none(name: str) -> None:
     """A course with an infinite count leads nothing, is called popular nowhere, and leaves others' reasons alone."""
-    laid, none = (
-        align(release(), strange_matrix(value, slice(0, 1)), PARENTS) for value in (STRANGE[name], np.float32(0))
-    )
+    laid, none = (align(release(), strange_matrix(value, slice(0, 1)), PARENTS) for value in (STRANGE[name], 0.0))
     assert 0 == laid.popularity[0, 0] == Popularity.of(np.array([STRANGE[name]])).counts[0]
     assert none.bars.overall == laid.bars.overall
     np.testing.assert_array_equal(none.bars.by_topic, laid.bars.by_topic)

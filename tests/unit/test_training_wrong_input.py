@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import ibis
@@ -133,7 +134,7 @@ def test_popularity_of_training_is_the_one_that_is_served() -> None:
             assert (expected["course_enrollments_30d"] if expected else 0) == found[course - 1]
 
 
-def computed(of: Callable[..., ibis.Table], events: list[Event], *tables: ibis.Table) -> list[dict[str, object]]:
+def computed(of: Callable[..., ibis.Table], events: list[Event], *tables: ibis.Table) -> list[dict[str, Any]]:
     """Return the rows that DuckDB computes of events, in an order of their own."""
     with analytics() as connection:
         table = of(ibis.memtable(events_table(events)), *tables)
