@@ -26,7 +26,7 @@ SIMILARITIES = fit_similarities(HISTORY.interactions.select(TEST.known), len(HIS
 (PART,) = examples(HISTORY, TEST, SIMILARITIES)
 COUNTS = np.bincount(HISTORY.interactions.courses, minlength=len(HISTORY.traits))
 # Some candidates tie, as they do where nothing is known of them.
-SCORES = np.round(PART.pair[:, 0] + PART.pair[:, 16] / 100, 2)
+SCORES = np.round(PART.pair[:, 0] + PART.pair[:, 16] / 100, 1)
 HISTORIES = decided(HISTORY, TEST, TEST.decisions)
 
 
