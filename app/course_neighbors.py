@@ -31,7 +31,7 @@ async def refresh_neighbors(database: Database, lake: Lake, moment: datetime) ->
 
 
 def _find(lake: Lake, parents: dict[int, int], moment: datetime) -> dict[int, list[int]]:
-    history = load_history(lake, parents)
+    history = load_history(lake, parents, moment)
     known = history.known(int(moment.timestamp() * 1_000_000))
     traits = history.traits
     found = nearest(

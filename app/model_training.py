@@ -73,7 +73,7 @@ async def training_data(parts: Platform, service: str) -> AsyncIterator[Training
     places = FeaturePlaces(parts.data_dir, parts.redis_url)
     contents = places.lake.contents()
     parents = await topic_parents(parts.database)
-    history = await asyncio.to_thread(load_history, places.lake, parents)
+    history = await asyncio.to_thread(load_history, places.lake, parents, parts.clock())
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
     yield TrainingData(history, features, service, contents.fingerprint, features.stored)

@@ -82,6 +82,7 @@ class Ranking:
             exposures=Exposures(parts.database, settings.ranking.exposure_share) if self.lists is not None else None,
             exploration=Exploration(settings.ranking.exploration_share),
             trial=self.trial,
+            diversity=settings.ranking.diversity,
         )
 
 

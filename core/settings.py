@@ -109,6 +109,9 @@ class RankingSettings(Part):
     exploration_share: float = Field(
         default=0.05, ge=0, le=1, description="Share of the learners on a day who are shown a new course; 0 for none."
     )
+    diversity: float = Field(
+        default=0.0, ge=0, le=1, description="Weight of varied topics against the ranking, from 0 (none) to 1."
+    )
 
 
 class QualitySettings(Part):

@@ -2,7 +2,8 @@
 
 Values change at midnights only, which is what makes a table of changes small and a matrix of all courses
 current for a whole day. An enrollment of day d enters at d + 1 and leaves a window of w days at d + 1 + w; one
-that was left on day l is out of every value from l + 1 on, as if it had not been made.
+that was left on day l is out of every value from l + 1 on, as if it had not been made. What is taken by somebody who
+takes more than `ROBOTIC` courses already is in no value at all.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import ibis
 
 from features.enrollments import SECONDS_A_DAY, standing, transitions, unix_seconds, utc_day, whole
+from features.interactions import ROBOTIC
 
 ENTITY = "course_id"
 WINDOWS = (7, 30, 90)
@@ -104,6 +106,7 @@ def _made(changes: ibis.Table) -> ibis.Table:
     made = changes.filter(changes.step == 1)
     before = standing(changes)
     made = made.inner_join(before, ["learner_id", "moment"])
+    made = made.filter(made.standing_before <= ROBOTIC)
     return made.select(
         "course_id",
         "moment",

@@ -144,8 +144,10 @@ class Popularity:
 
     @classmethod
     def of(cls, counts: NDArray[np.floating]) -> Popularity:
-        """Return the popularity of counts; what is missing counts as none."""
-        return cls(np.nan_to_num(np.asarray(counts, np.float32), nan=0.0, posinf=0.0))
+        """Return the popularity of counts; what is missing, infinite or negative counts as none."""
+        with np.errstate(over="ignore"):
+            read = np.asarray(counts, np.float32)
+        return cls(np.where(np.isfinite(read) & (read > 0), read, np.float32(0)))
 
     @cached_property
     def order(self) -> Integers:

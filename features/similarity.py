@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from features.interactions import Integers, Interactions, Sparse, latest, strongest_of
+from features.interactions import ROBOTIC, Integers, Interactions, Sparse, latest, strongest_of
 from features.kernels import Rows
 from features.linear import fit_latent, fit_linear
 
@@ -165,7 +165,10 @@ def positions_of(ids: Integers, within: Integers) -> tuple[Integers, NDArray[np.
 
 
 def _recent(interactions: Interactions) -> Interactions:
-    return interactions.select(latest(interactions.learners, LONGEST_HISTORY))
+    # One robot would say as much of rarely taken courses as all who take them.
+    learners = interactions.learners
+    human = np.bincount(learners)[learners] <= ROBOTIC
+    return interactions.select(human & latest(learners, LONGEST_HISTORY))
 
 
 def _cosines(interactions: Interactions, size: int, *, shared: bool) -> Sparse:

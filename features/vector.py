@@ -81,10 +81,12 @@ class VectorLayout:
             course: [m, k], course features in the order of `course`.
             pair: float32[m, len(PAIR_FEATURES)].
         """
+        with np.errstate(all="ignore"):
+            return self._assembled(now, np.asarray(learner), np.asarray(course, np.float32), pair)
+
+    def _assembled(self, now: Integers, learner: NDArray[Any], course: Floats, pair: Floats) -> Floats:
         rows = len(pair)
         seconds = now / 1e6
-        learner = np.asarray(learner)
-        course = np.asarray(course, np.float32)
         vector = np.empty((len(self.names), rows), np.float32).T
         edge = len(self.learner)
         end = edge + len(self.course)

@@ -13,7 +13,8 @@ from database.queries.recommendation_rules import RuleRow
 from database.tables.recommendations import RecommendationSurface
 from resolvers.commands import transact
 from resolvers.context import Context
-from resolvers.recommendations import RecommendationReason, told_reasons
+from resolvers.recommendation_reasons import RecommendationReason
+from resolvers.recommendations import told_reasons
 from security.audit import Subject
 from serving.constraints import Obstacle, ObstacleKind
 from serving.rankings import RecommendationRequest, Strategy

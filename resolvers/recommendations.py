@@ -18,7 +18,8 @@ from resolvers import courses
 from resolvers.context import Context
 from resolvers.courses import CourseFilter
 from resolvers.pages import Edge, PageInfo, decode_cursor, encode_cursor, window
-from serving.rankings import RankedCourse, Reason, ReasonKind, RecommendationRequest, Strategy
+from resolvers.recommendation_reasons import RecommendationReason, with_rows
+from serving.rankings import RankedCourse, RecommendationRequest, Strategy
 from serving.recommender import ListPage
 
 MOST_LISTS = 5
@@ -27,16 +28,6 @@ LAST_RANK = 100_000
 """The last place that a page can start after."""
 
 _SCOPE = "recommendedCourses"
-
-
-@dataclass(frozen=True, slots=True)
-class RecommendationReason:
-    """A reason with the rows that it refers to."""
-
-    kind: ReasonKind
-    text: str
-    course: CourseRow | None
-    topic: TopicRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +121,7 @@ async def _page(context: Context, page: ListPage) -> RecommendedCourses:
             node=course_rows[item.course_id],
             score=item.score,
             rank=rank,
-            reasons=[_reason(reason, course_rows, topic_rows) for reason in item.reasons],
+            reasons=with_rows(item.reasons, course_rows, topic_rows),
         )
         for rank, item in page.courses
         # A course may have been archived since it was ranked.
@@ -176,35 +167,4 @@ async def _rows(
 async def told_reasons(context: Context, ranked: RankedCourse) -> list[RecommendationReason]:
     """Return the reasons of one course as a learner is told them."""
     course_rows, topic_rows = await _rows(context, [ranked])
-    return [_reason(reason, course_rows, topic_rows) for reason in ranked.reasons]
-
-
-def _reason(
-    reason: Reason, course_rows: Mapping[int, CourseRow], topic_rows: Mapping[int, TopicRow]
-) -> RecommendationReason:
-    course = course_rows.get(reason.course_id) if reason.course_id is not None else None
-    topic = topic_rows.get(reason.topic_id) if reason.topic_id is not None else None
-    return RecommendationReason(kind=reason.kind, text=_text(reason.kind, course, topic), course=course, topic=topic)
-
-
-_ABOUT_COURSE = {
-    ReasonKind.NEXT_IN_SEQUENCE: "Continues {}",
-    ReasonKind.PREPARES_FOR: "Prepares for {}",
-    ReasonKind.BECAUSE_YOU_TOOK: "Because you took {}",
-}
-_ABOUT_TOPIC = {
-    ReasonKind.MATCHES_GOAL: "Matches your interest in {}",
-    ReasonKind.POPULAR_IN_TOPIC: "Popular in {}",
-}
-_ABOUT_NOTHING = {
-    ReasonKind.STAFF_PICK: "Picked by our staff",
-    ReasonKind.NEW_COURSE: "New on one of your topics",
-}
-
-
-def _text(kind: ReasonKind, course: CourseRow | None, topic: TopicRow | None) -> str:
-    if kind in _ABOUT_COURSE and course is not None:
-        return _ABOUT_COURSE[kind].format(course.title)
-    if kind in _ABOUT_TOPIC and topic is not None:
-        return _ABOUT_TOPIC[kind].format(topic.name)
-    return _ABOUT_NOTHING.get(kind, "Popular with learners")
+    return with_rows(ranked.reasons, course_rows, topic_rows)

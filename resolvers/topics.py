@@ -11,6 +11,7 @@ from database.queries import topics as queries
 from database.queries.topics import TopicRow
 from resolvers.batches import aligned
 from resolvers.context import Context
+from resolvers.languages import wider_tags
 from resolvers.pages import Count, Page, page, window
 
 _SCOPE = "topics"
@@ -62,20 +63,14 @@ async def topic(context: Context, roots: Sequence[None], *, by: TopicKey) -> lis
 
 
 async def name(_context: Context, topics: Sequence[TopicRow], *, language: str | None = None) -> list[str]:
-    """Return the name of each topic in a language, or else in English.
-
-    The lookup of RFC 4647, section 3.4: subtags are taken off the end of the tag until there is a name.
-    """
-    return [_label(row, language) for row in topics]
+    """Return the name of each topic in a language, or else in English."""
+    tags = wider_tags(language)
+    return [label(row, tags) for row in topics]
 
 
-def _label(topic: TopicRow, language: str | None) -> str:
-    tag = (language or "").lower().replace("_", "-")
-    while tag:
-        if tag in topic.labels:
-            return topic.labels[tag]
-        tag = tag.rpartition("-")[0]
-    return topic.name
+def label(topic: TopicRow, tags: Sequence[str]) -> str:
+    """Return the name of a topic under the first of the tags that it has one for, or else in English."""
+    return next((topic.labels[tag] for tag in tags if tag in topic.labels), topic.name)
 
 
 async def children(context: Context, topics: Sequence[TopicRow]) -> list[list[TopicRow]]:

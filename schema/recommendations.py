@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
 from database.tables.recommendations import RecommendationEventKind, RecommendationSurface
-from execution.fields import column
-from resolvers import recommendation_events
+from execution.fields import batch, column
+from resolvers import recommendation_events, recommendation_reasons
 from schema.courses import Course
 from schema.enums import describe
 from schema.errors import UserError, user_errors
@@ -62,7 +63,22 @@ class RecommendationReason:
     """A reason."""
 
     kind: ReasonKind = column(ANYONE, "What sort of reason it is.")
-    text: str = column(ANYONE, "The reason as a sentence to show, in English.")
+
+    @batch(recommendation_reasons.text, policy=ANYONE, cost=0)
+    def text(
+        self,
+        language: Annotated[
+            str | None,
+            strawberry.argument(
+                description="BCP 47 tag, such as `es` or `pt-BR`; where there is no text in it, nor in a language that "
+                "it narrows, the English one is given. Names of topics are those of `Topic.name(language:)`, titles of "
+                "courses are as they are."
+            ),
+        ] = strawberry.UNSET,
+    ) -> str:
+        """The reason as a sentence to show; in English when no language is asked for."""
+        raise NotImplementedError
+
     course: Course | None = column(
         ANYONE, "The course that it refers to, of the learner's own history or of this list, if any."
     )

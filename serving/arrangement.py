@@ -15,6 +15,7 @@ from math import prod
 
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
 from serving.constraints import Constraints, Obstacle
+from serving.diversity import diverse_places, likeness_of
 from serving.exploration import Explored
 from serving.rankings import RankedCourse, Reason, ReasonKind
 
@@ -30,6 +31,8 @@ def arrange(
     neighbors: Sequence[int],
     limit: int,
     explored: Explored | None = None,
+    *,
+    diversity: float = 0.0,
 ) -> tuple[RankedCourse, ...]:
     """Return the list to show, best first.
 
@@ -41,8 +44,11 @@ def arrange(
         neighbors: courses that learners take together with the one that the list is around.
         limit: the longest list that is wanted.
         explored: a new course that is given a place, if any.
+        diversity: how much variety of topics counts against the ranking, from 0 to 1 (`serving.diversity`).
     """
     window = [course for course in ranked[:WINDOW] if constraints.admits(course.course_id)]
+    if diversity > 0:
+        window = _varied(window, constraints, diversity)
     window = _on_surface(window, constraints, neighbors)
     if explored is not None:
         window = _with_explored(window, explored)
@@ -108,12 +114,22 @@ class _Sequence:
         self._shown.add(course.course_id)
 
 
-def least_ranked(constraints: Constraints) -> int:
+def least_ranked(constraints: Constraints, diversity: float = 0.0) -> int:
     """Return how many courses must be ranked, so that a short list is the beginning of a long one."""
-    moved = constraints.request.surface is not None or any(
-        constraints.staff(kind) for kind in (RecommendationRuleKind.BOOST, RecommendationRuleKind.PIN)
+    moved = (
+        diversity > 0
+        or constraints.request.surface is not None
+        or any(constraints.staff(kind) for kind in (RecommendationRuleKind.BOOST, RecommendationRuleKind.PIN))
     )
     return WINDOW if moved else 0
+
+
+def _varied(window: Sequence[RankedCourse], constraints: Constraints, diversity: float) -> list[RankedCourse]:
+    """Return the window with its beginning varied by topics; what leads on a surface is still chosen after this."""
+    courses = constraints.rules.courses if constraints.rules is not None else {}
+    facts = [courses.get(course.course_id) for course in window]
+    alike = likeness_of([frozenset() if each is None else each.topics for each in facts])
+    return [window[place] for place in diverse_places(alike, diversity)]
 
 
 def _on_surface(window: list[RankedCourse], constraints: Constraints, neighbors: Sequence[int]) -> list[RankedCourse]:

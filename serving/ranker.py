@@ -103,7 +103,7 @@ class RankingModel:
         traits: of the courses, in the order of the matrix.
         topic_ids: int64[t], what the columns of the traits' topics mean.
         features: float32[n, k], course features in the order of the release's layout.
-        popularity: float32[1, n], enrollments in the last 30 days; NaN counts as none.
+        popularity: float32[1, n], enrollments in the last 30 days; what is no number counts as none.
         bars: how many of them make a course popular.
         scorer: the release's ranker.
     """
@@ -187,7 +187,7 @@ def align(
         return replace(beside, release=release, similarities=similarities, features=features)
     topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
     if POPULARITY_FEATURE in places:
-        popularity = np.nan_to_num(matrix.features[:, places[POPULARITY_FEATURE]])
+        popularity = Popularity.of(matrix.features[:, places[POPULARITY_FEATURE]]).counts
     else:
         popularity = np.zeros(size, np.float32)
     return RankingModel(

@@ -99,22 +99,20 @@ def reasons_for(evidence: Evidence, columns: Integers) -> list[tuple[Reason, ...
 
 
 def contributions(evidence: Evidence, columns: Integers) -> NDArray[np.float64]:
-    """Return float64[h, k]: how much each course of the history speaks for each of the courses.
+    """Return float64[h, k]: how much each of the latest `RECENT` courses of the history speaks for each of the courses.
 
     Cosines and transitions are weighted as the retrievers weigh them. Content only counts where neither says
     anything, because its scale is another.
     """
-    history = evidence.history
-    ages, size = history.ages, len(evidence.traits)
-    recent, near = ages < RECENT, ages < TRANSITION_RECENT
-    weights = np.where(recent, RECENCY**ages, 0.0)
-    total = weights[:, None] * _block(evidence.similarities.item_item, history.courses, columns, size)
-    decayed = np.where(near, TRANSITION_RECENCY**ages, 0.0)
-    total += decayed[:, None] * _block(evidence.similarities.transitions, history.courses, columns, size)
+    courses, ages, size = evidence.history.courses[:RECENT], evidence.history.ages[:RECENT], len(evidence.traits)
+    weights = RECENCY**ages
+    total = weights[:, None] * _block(evidence.similarities.item_item, courses, columns, size)
+    decayed = np.where(ages < TRANSITION_RECENT, TRANSITION_RECENCY**ages, 0.0)
+    total += decayed[:, None] * _block(evidence.similarities.transitions, courses, columns, size)
     silent = ~total.any(axis=0)
     if silent.any():
         content = evidence.traits.content
-        alike = (content[history.courses] @ content[columns[silent]].T).toarray()
+        alike = (content[courses] @ content[columns[silent]].T).toarray()
         total[:, silent] = weights[:, None] * alike
     return total
 

@@ -98,6 +98,7 @@ class Recommender:
         exposures: logs what was shown by the model; None for not at all.
         exploration: gives a place of some lists to new courses.
         trial: tells which release is tried beside the live one, if any.
+        diversity: as of `arrange`.
 
     Attributes:
         rulebook: as given.
@@ -117,6 +118,7 @@ class Recommender:
         exposures: Exposures | None = None,
         exploration: Exploration = NOTHING,
         trial: CurrentTrial = lambda: None,
+        diversity: float = 0.0,
     ) -> None:
         self._way = ModelWay(model, deadline, breaker or Breaker(), rollout)
         self._trial = trial
@@ -124,6 +126,7 @@ class Recommender:
         self._lists = lists
         self._exposures = exposures
         self._exploration = exploration
+        self._diversity = diversity
         self.rulebook = rulebook or Rulebook()
         self.shadow = Shadow()
         # One at a time: everybody who is ranked for real shares the core with it.
@@ -287,11 +290,12 @@ class Recommender:
     ) -> RankedList:
         """Rank as many as are needed for the limit: some of what is ranked may not be shown."""
         limit = asked.request.limit
-        wanted = max(limit, least_ranked(asked.constraints)) if limit > 0 else 0
+        wanted = max(limit, least_ranked(asked.constraints, self._diversity)) if limit > 0 else 0
         explored = self._exploration.choose(asked.constraints)
         while True:
             ranked = await rank(replace(asked.request, limit=wanted))
-            courses = arrange(ranked.courses, asked.constraints, asked.neighbors, max(limit, 0), explored)
+            most, varied = max(limit, 0), self._diversity
+            courses = arrange(ranked.courses, asked.constraints, asked.neighbors, most, explored, diversity=varied)
             if len(courses) >= limit or len(ranked.courses) < wanted:
                 return replace(ranked, courses=courses)
             wanted *= 4

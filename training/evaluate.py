@@ -22,8 +22,10 @@ from training.judgment import Judgment
 from training.lists import ListQuality, first_ten, list_quality
 from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
 from training.notes import Notes, curve_steps, notes
+from training.providers import ProviderConcentration, provider_concentration
 from training.segments import segments
 from training.split import Protocol, Split, Stage, decided
+from training.tradeoffs import WEIGHTS, Tradeoff, VariedLists
 
 Step = Callable[[str, int], Callable[[int], None]]
 """Told the name of a step and its total; returns what is told of each part that is done."""
@@ -67,6 +69,8 @@ class Evaluation:
         comparisons: of the model with each baseline.
         segments: kinds of decisions, judged apart.
         lists: what the model's lists are like beyond that; None when it was not asked.
+        tradeoffs: NDCG and lists at several weights of diversity, from none; empty when it was not asked.
+        providers: how its lists share places out among instructors; None where no course names any.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
         judgment: the ranks of every decision, which figures of two releases are compared by; no part of the tables.
         notes: curves for a report; no part of the tables.
@@ -81,6 +85,8 @@ class Evaluation:
     comparisons: tuple[Comparison, ...] = ()
     segments: tuple[Segment, ...] = ()
     lists: ListQuality | None = None
+    tradeoffs: tuple[Tradeoff, ...] = ()
+    providers: ProviderConcentration | None = None
     cold_start: ColdStart | None = None
     exploration_cost: float = 0.0
     judgment: Judgment | None = field(default=None, repr=False, compare=False)
@@ -132,8 +138,9 @@ def evaluate(
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())
+    varied = VariedLists(history.traits.topics, WEIGHTS if thorough else ())
     ranks["model"], lists, curve = _model_ranks(
-        history, test, similarities, booster, features, step=step, name=name, steps=steps
+        history, test, similarities, booster, features, step=step, name=name, steps=steps, varied=varied
     )
     if test.until is not None:
         daily = replace(test, until=None)
@@ -141,6 +148,7 @@ def evaluate(
         ranks["model-daily"], *_ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
+    histories = decided(history, test, test.decisions)
     return Evaluation(
         protocol=protocol,
         learners=len(test.decisions),
@@ -151,7 +159,9 @@ def evaluate(
             compared(figures, resampled, "model", other) for other in ranks if not other.startswith("model")
         ),
         segments=_segments(history, test, ranks, seed),
-        lists=list_quality(history, decided(history, test, test.decisions), lists, counts) if thorough else None,
+        lists=list_quality(history, histories, lists, counts) if thorough else None,
+        tradeoffs=varied.judged(history, histories, counts),
+        providers=provider_concentration(history, histories, lists, counts),
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
         exploration_cost=exploration_cost(ranks["model"]),
         judgment=_judgment(history, protocol, test, ranks),
@@ -218,10 +228,11 @@ def _model_ranks(
     step: Step,
     name: str,
     steps: Sequence[int] = (),
+    varied: VariedLists | None = None,
 ) -> tuple[Integers, Integers, list[tuple[int, float]]]:
     """Return ranks among the candidates, which are what serving ranks, and the first ten of each list.
 
-    Third is NDCG@10 of the first so many trees of the ranker, by the steps.
+    Third is NDCG@10 of the first so many trees of the ranker, by the steps. The lists are also given to `varied`.
     """
     advance, scorer = step(name, len(test.decisions)), Scorer(booster)
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
@@ -234,6 +245,8 @@ def _model_ranks(
             curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))
         ranks.append(_candidate_ranks(part, scores))
         lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
+        if varied is not None:
+            varied.add(part, scores)
         advance(len(part.decisions))
     return np.concatenate(ranks), np.concatenate(lists), list(curve.items())
 

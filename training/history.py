@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 
 from database.tables.courses import CourseLevel, CourseStatus
 from database.tables.events import EventKind
-from features.interactions import Integers, Interactions, Sparse
+from features.interactions import ROBOTIC, Integers, Interactions, Sparse
 from features.pair import DAY, CourseTraits, Histories
 from features.similarity import content_vectors, membership, positions_of, title_vectors
 from warehouse.lake import Lake, analytics
 
 NEVER = np.iinfo(np.int64).max
 _KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
-_DESCRIBED = ("course_id", "topic_ids", "skill_ids", "level", "language", "status", "title")
+_DESCRIBED = ("course_id", "topic_ids", "skill_ids", "instructor_ids", "level", "language", "status", "title")
 LEVELS = tuple(level.value for level in CourseLevel)
 
 
@@ -33,6 +34,7 @@ class LearningHistory:
         interactions: enrollments, ordered by learner, moment, course.
         left: int64[m], the moment that the learner left the course, or `NEVER`.
         languages: what the traits' language codes mean, from 1.
+        providers: binary float32[n, p], who teaches a course; None where no course names anybody.
     """
 
     traits: CourseTraits
@@ -41,6 +43,7 @@ class LearningHistory:
     interactions: Interactions
     left: Integers
     languages: tuple[str, ...] = ()
+    providers: Sparse | None = None
 
     @cached_property
     def learner_offsets(self) -> Integers:
@@ -58,9 +61,10 @@ class LearningHistory:
         return self._key(self.interactions.learners, self.interactions.moments)
 
     @cached_property
-    def _by_moment(self) -> tuple[Integers, Integers]:
+    def _by_moment(self) -> tuple[Integers, Integers, Integers]:
         order = np.argsort(self.interactions.moments, kind="stable")
-        return self.interactions.moments[order], self.interactions.courses[order]
+        order = order[self.earlier[order] <= ROBOTIC]
+        return self.interactions.moments[order], self.interactions.courses[order], self.left[order]
 
     def _key(self, learners: Integers, moments: Integers) -> Integers:
         return learners * (len(self._moments) + 1) + np.searchsorted(self._moments, moments)
@@ -95,38 +99,52 @@ class LearningHistory:
         return mask
 
     def popularity(self, moments: Integers, days: int = 30) -> NDArray[np.float32]:
-        """Return float32[d, n], enrollments in the `days` whole UTC days before the day of each moment."""
-        ordered, courses = self._by_moment
+        """Return float32[d, n], enrollments in the `days` whole UTC days before the day of each moment.
+
+        As in `course_enrollments_30d`, those that were left before that day do not count, so that nobody counts twice,
+        nor those of robots.
+        """
+        ordered, courses, left = self._by_moment
         midnights, places = np.unique(moments // DAY * DAY, return_inverse=True)
         starts = np.searchsorted(ordered, midnights - days * DAY)
         ends = np.searchsorted(ordered, midnights)
         size = len(self.traits)
-        counts = [np.bincount(courses[start:end], minlength=size) for start, end in zip(starts, ends, strict=True)]
+        counts = [
+            np.bincount(courses[start:end][left[start:end] >= midnight], minlength=size)
+            for start, end, midnight in zip(starts, ends, midnights, strict=True)
+        ]
         return np.array(counts, np.float32).reshape(len(midnights), size)[places]
 
 
-def load_history(lake: Lake, parents: dict[int, int]) -> LearningHistory:
+def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = None) -> LearningHistory:
     """Read the log of enrollments from the lake.
 
     Args:
         lake: with the event log and the course dimension.
         parents: the parent of a topic, by id.
+        until: events after it are left out. One that a wrong clock put years ahead would make all others old, and
+            statistics that forget what is old empty. None for all.
 
     Raises:
         InputError: nothing was exported yet.
     """
     with analytics() as connection:
         courses = lake.courses(connection)
-        described = courses.select(
-            "course_id", "topic_ids", "skill_ids", "level", "language", "status", "title"
-        ).to_pandas()
+        described = courses.select(*_DESCRIBED).to_pandas()
         log = lake.events(connection)
+        if until is not None:
+            log = log.filter(log.occurred_at <= until)
         enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
         events = enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
     described = described.sort_values("course_id")
     published = (described["status"] == CourseStatus.PUBLISHED.value).to_numpy(np.bool_)
     history = learning_history(events, course_traits(described, parents), published)
-    return replace(history, languages=tuple(sorted(described["language"].unique())))
+    taught = [[] if ids is None else list(ids) for ids in described["instructor_ids"]]
+    return replace(
+        history,
+        languages=tuple(sorted(described["language"].unique())),
+        providers=_membership(taught) if any(taught) else None,
+    )
 
 
 def course_traits(courses: pd.DataFrame, parents: dict[int, int]) -> CourseTraits:

@@ -119,6 +119,7 @@ def page(contents: ReportContents) -> str:
         importance=importance,
         groups=_groups(contents, shares),
         least_shown=_least_shown(contents.notes),
+        providers=_providers(metrics),
         drift=None if contents.drift is None else [_moved(each) for each in contents.drift],
         examples=[
             {
@@ -185,6 +186,23 @@ def _segments(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for each in metrics.get("segments", ())
     ]
+
+
+def _providers(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return how places are shared among instructors; None of data without any, and of releases of before."""
+    found = metrics.get("providers")
+    if found is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "gini": f"{each['gini']:.3f}",
+            "herfindahl": f"{each['herfindahl']:.4f}",
+            "top_share": f"{each['top_share']:.1%}",
+        }
+        for name, each in found["rankers"].items()
+    ]
+    return {"count": f"{found['providers']:,}", "rows": rows}
 
 
 def _least_shown(notes: Notes | None) -> str:

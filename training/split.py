@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InputError
-from features.interactions import Integers
+from features.interactions import ROBOTIC, Integers
 from features.pair import Histories
 from training.history import NEVER, LearningHistory
 
@@ -100,7 +100,8 @@ def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Genera
     learners' next courses as of the block's beginning, as a letter that is sent, or a test that looks ahead.
     """
     moments = history.interactions.moments
-    decisions = np.flatnonzero((moments < cutoff) & (history.earlier >= TRAINED_AFTER))
+    # What a robot takes teaches nothing, and there can be much of it.
+    decisions = np.flatnonzero((moments < cutoff) & (history.earlier >= TRAINED_AFTER) & (history.earlier <= ROBOTIC))
     decisions = decisions[np.argsort(moments[decisions], kind="stable")]
     decisions = decisions[int(len(decisions) * (1 - TRAINING_SHARE)) :]
     stages: list[Stage] = []

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from training.evaluate import Evaluation
 from training.metrics import CUTOFF
+from training.providers import TOP, ProviderConcentration
 
 
 def print_evaluation(console: Console, evaluation: Evaluation) -> None:
@@ -21,6 +22,10 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         console.print(_segments(evaluation))
     if evaluation.lists is not None:
         console.print(_lists(evaluation))
+    if evaluation.tradeoffs:
+        console.print(_tradeoffs(evaluation))
+    if evaluation.providers is not None:
+        console.print(_providers(evaluation.providers))
 
 
 def _rankers(evaluation: Evaluation) -> Table:
@@ -54,6 +59,35 @@ def _segments(evaluation: Evaluation) -> Table:
         interval = f"{each.low:.4f} to {each.high:.4f}"
         figures = (f"{each.model:.4f}", interval, f"{each.popularity:.4f}", f"{each.ratio:.2f}")
         table.add_row(each.name, str(each.learners), *figures)
+    return table
+
+
+def _tradeoffs(evaluation: Evaluation) -> Table:
+    table = Table(title="WAYMARK_RANKING__DIVERSITY, lists without a surface")
+    for name in ("Weight", f"NDCG@{CUTOFF}", "of none", "Diversity", "Coverage", "Novelty", "Divergence"):
+        table.add_column(name, justify="right")
+    whole = evaluation.tradeoffs[0].ndcg
+    for each in evaluation.tradeoffs:
+        found = each.lists
+        table.add_row(
+            f"{each.weight:g}",
+            f"{each.ndcg:.4f}",
+            f"{each.ndcg / whole:.1%}" if whole else "",
+            f"{found.diversity:.3f}",
+            f"{found.coverage:.1%}",
+            f"{found.novelty:.2f}",
+            f"{found.calibration:.3f}",
+        )
+    return table
+
+
+def _providers(found: ProviderConcentration) -> Table:
+    table = Table(title=f"Places of {found.providers} instructors in the first {CUTOFF}")
+    table.add_column("Lists")
+    for name in ("Gini", "Herfindahl", f"Share of the top {TOP:.0%}"):
+        table.add_column(name, justify="right")
+    for name, each in found.rankers.items():
+        table.add_row(name, f"{each.gini:.3f}", f"{each.herfindahl:.4f}", f"{each.top_share:.1%}")
     return table
 
 

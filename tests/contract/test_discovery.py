@@ -129,3 +129,27 @@ async def test_moderation_is_for_moderators(
         assert [{"code": "NOT_FOUND"}] == answer["data"][field]["userErrors"]
     else:
         assert ["FORBIDDEN"] == [error["extensions"]["code"] for error in answer["errors"]]
+
+
+@pytest.mark.usefixtures("catalog")
+async def test_reasons_are_told_in_the_language_that_is_asked_for(client: GraphQLClient, database: Database) -> None:
+    """With the topic's name in it; without a language in English, and so in a language that nobody wrote texts for."""
+    async with database.transaction() as connection:
+        await connection.execute(text("""UPDATE topics SET labels = '{"es": "Física"}' WHERE slug = 'physics'"""))
+    token = await signed_up(client, "ada")
+    topic = encode_id("Topic", 2)
+    save = f'saveLearningPreferences(input: {{ topicIds: ["{topic}"], goals: [], level: BEGINNER }})'
+    await client.data(f"mutation {{ {save} {{ userErrors {{ code }} }} }}", token=token)
+    reasons = 'text es: text(language: "es-MX") xx: text(language: "xx") asked: text(language: $language)'
+    document = (
+        f"""query ($language: String) {{ recommendedCourses(first: 1) {{ edges {{ reasons {{ {reasons} }} }} }} }}"""
+    )
+    data: Any = await client.data(document, {"language": "it"}, token)
+    english = "Matches your interest in Physics"
+    expected = {
+        "text": english,
+        "es": "Corresponde a tu interés en Física",
+        "xx": english,
+        "asked": "In linea con il tuo interesse per Physics",
+    }
+    assert expected == data["recommendedCourses"]["edges"][0]["reasons"][0]

@@ -108,7 +108,9 @@ async def added(database: Database, tmp_path: Path, valkey_url: str, clock: Manu
     await fill(database)
     clock.now = EVENTS["occurred_at"].max().to_pydatetime() + timedelta(days=1)
     table = tmp_path / "signals.parquet"
-    signals(COURSES, days_before(clock(), 1, 60, 120, 700)).to_parquet(table, index=False)
+    frame = signals(COURSES, days_before(clock(), 1, 60, 120, 700))
+    frame.loc[[1, 2], "course_rating"] = [np.inf, -np.inf]
+    frame.to_parquet(table, index=False)
     pupils(list(range(1, LEARNERS + 1)), clock() - timedelta(days=700)).to_parquet(tmp_path / "pupils.parquet")
     places = FeaturePlaces(tmp_path, f"redis://{urlsplit(valkey_url).netloc}/12", project=f"test_{tmp_path.name}")
     with declared(tmp_path / "declared") as file:
@@ -156,9 +158,10 @@ async def equal_ways(added: Added, engine: RankingEngine) -> None:
     assert 2 < int(codes.isna().sum()) < len(codes)
     assert "course_format" not in manifest.defaults
     np.testing.assert_array_equal(codes, vectors["course_format"])
-    # Training saw a rating of every course, so that one without is read as the median.
-    ratings = newest["course_rating"].fillna(manifest.defaults["course_rating"]).loc[vectors.index]
-    assert newest["course_rating"].isna().any()
+    # Training saw a rating of every course, so that one without is read as the median; infinite is without.
+    known = newest["course_rating"].replace([np.inf, -np.inf], np.nan)
+    ratings = known.fillna(manifest.defaults["course_rating"]).loc[vectors.index]
+    assert (1, 3) == (int(newest["course_rating"].isna().sum()), int(known.isna().sum()))
     np.testing.assert_array_equal(ratings.astype(np.float32), vectors["course_rating"])
     stored = {each.name: each for each in manifest.stored_features}
     assert (FeatureKind.EMBEDDING, 3) == (stored["course_embedding"].kind, stored["course_embedding"].width)

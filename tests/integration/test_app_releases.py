@@ -247,3 +247,17 @@ def test_commands_compare_and_roll_back(
     assert isinstance(runner.invoke(model.app, ["rollback"]).exception, InputError)
     missing = runner.invoke(model.app, ["compare", "good", "better", "--json", str(tmp_path / "absent" / "x.json")])
     assert "does not exist" in str(missing.exception)
+
+
+@pytest.mark.parametrize("order", [("good", "better"), ("better", "good"), ("better", "better")])
+async def test_of_two_promotions_at_once_the_better_is_live(registered: Registered, order: tuple[str, str]) -> None:
+    """They take turns: the second is compared with the first, is refused in one line or replaces it."""
+    outcomes = await asyncio.gather(*(registered.promote(version) for version in order), return_exceptions=True)
+    assert all(one is None or isinstance(one, InputError) for one in outcomes), outcomes
+    assert None in outcomes
+    statuses = await registered.statuses()
+    assert ("live", 1) == (statuses["better"], list(statuses.values()).count("live"))
+    async with registered.database.transaction() as connection:
+        audited = (await connection.execute(select(audit_log.c.subject_id).order_by(audit_log.c.id))).scalars().all()
+    assert outcomes.count(None) == len(audited)
+    assert "better" == audited[-1]

@@ -548,3 +548,18 @@ async def test_check_and_import_say_the_same(database: Database, clock: ManualCl
     # A rejected row has one problem in an import, and all of them in a check.
     assert 1 == checked.pop((IMPORT_SEVERITY[QualitySeverity.WARNING], "no_skills"))
     assert checked == {(severity, rule): count for severity, rule, count in summary.rules}
+
+
+async def test_robot_is_imported_once_a_course(database: Database, clock: ManualClock, folder: Path) -> None:
+    """Ten thousand rows of one account are two enrollments, counters grow by one, and the rest are repetitions."""
+    await import_courses(database, clock, folder / "courses.csv")
+    moments = (datetime(2017, 3, 1, tzinfo=UTC) + timedelta(seconds=number) for number in range(10_000))
+    lines = [f"robot,{11 + number % 2},{moment.isoformat()}" for number, moment in enumerate(moments)]
+    told = "\n".join([ENROLLMENTS.strip(), *lines])
+    (folder / "history.csv.gz").write_bytes(gzip.compress(told.encode()))
+    summary = await import_enrollments(database, clock, folder / "history.csv.gz")
+    assert (10_003, 5, 0, 0, 9_998) == outcome(summary)
+    assert [("logic", 3), ("excel", 2), ("posters", 0)] == await rows(
+        database, "SELECT slug, enrollment_count FROM courses JOIN course_statistics ON course_id = id ORDER BY id"
+    )
+    assert [(5,)] == await rows(database, "SELECT count(*) FROM events")

@@ -77,7 +77,8 @@ OPERATIONS_BY_HAND: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "recommendations": (
         f"""{{ recommendedCourses(first: 4, surface: HOME) {{ strategy modelVersion pageInfo {{ endCursor }}
-        nodes {{ title }} edges {{ rank score reasons {{ kind text topic {{ name }} course {{ title }} }}
+        nodes {{ title }} edges {{ rank score reasons {{ kind text pt: text(language: "pt-BR")
+        topic {{ name }} course {{ title }} }}
         node {{ ...Card }} }} }} }} {CARD}""",
         {},
     ),

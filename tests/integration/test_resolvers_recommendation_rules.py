@@ -35,6 +35,7 @@ from resolvers.recommendation_rules import (
 )
 from resolvers.recommendations import recommended_courses
 from serving.constraints import ObstacleKind
+from serving.rankings import ReasonKind
 from serving.recommender import Recommender
 from serving.rulebook import Rulebook
 from tests.small_catalog import UNPUBLISHED
@@ -257,7 +258,7 @@ async def test_administrator_is_told_why_a_course_is_not_shown(staff: Context) -
     listed = await shown(staff)
     found = await explained(staff, 20)
     assert (True, listed.index(20) + 1, ()) == (found.shown, found.rank, tuple(found.obstacles))
-    assert ["Popular with learners"] == [reason.text for reason in found.reasons]
+    assert [ReasonKind.POPULAR] == [reason.kind for reason in found.reasons]
     hidden = await explained(staff, UNPUBLISHED)
     assert [ObstacleKind.UNPUBLISHED] == [one.kind for one in hidden.obstacles]
     beside = await explained(

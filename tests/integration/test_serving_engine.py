@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from sqlalchemy import update
@@ -25,6 +26,7 @@ from database.queries import releases
 from database.queries.history import HISTORY
 from database.session import Database, Reader
 from database.tables.courses import courses as course_table
+from features.similarity import membership
 from resolvers.context import Context, Services
 from resolvers.pages import encode_cursor
 from resolvers.recommendations import LAST_RANK, MOST_LISTS, RecommendedCourses, recommended_courses
@@ -61,6 +63,7 @@ class Stored:
 
     failure: Exception | None = None
     hangs: bool = False
+    count: float = 2.0
 
     async def read(self, learner_id: int) -> Mapping[str, float]:
         """Return what a learner of two courses has."""
@@ -68,7 +71,7 @@ class Stored:
             raise self.failure
         if self.hangs:
             await asyncio.Event().wait()
-        return {"learner_enrollment_count": 2.0, "another": float(learner_id)}
+        return {"learner_enrollment_count": self.count, "another": float(learner_id)}
 
 
 @dataclass
@@ -411,3 +414,59 @@ async def test_no_more_than_so_many_stand_in_line(setting: Setting, monkeypatch:
     assert 8 == len([answer for answer in answers if isinstance(answer, BusyError)])
     assert MOST_ASKING == len([answer for answer in answers if not isinstance(answer, BaseException)])
     assert patience[MOST_ASKING - 1].waited > 0
+
+
+def shrunk(count: int) -> Matrix:
+    """Return the matrix of the first courses alone."""
+    whole, kept = matrix(), slice(0, count)
+    return replace(
+        whole,
+        course_ids=IDS[kept],
+        features=whole.features[kept],
+        topics=whole.topics[kept],
+        skills=whole.skills[kept],
+        titles=whole.titles[kept],
+        level_codes=whole.level_codes[kept],
+        language_codes=whole.language_codes[kept],
+        prerequisites=membership([[]] * count, np.arange(count)),
+        published=whole.published[kept],
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+async def test_catalog_of_next_to_nothing_is_answered(setting: Setting, count: int) -> None:
+    """With no course, or with the learner's own as the only one, the list is empty, and never an error."""
+    async with setting.database.transaction() as connection:
+        gone = course_table.c.id.not_in(IDS[:count].tolist())
+        await connection.execute(update(course_table).where(gone).values(status="ARCHIVED"))
+    await add_learner(setting.database, 2, taken=[10], until=NOW - timedelta(days=1))
+    setting.matrices.current = shrunk(count)
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    ranked = await setting.ask(learner_id=2)
+    assert IDS[1:count].tolist() == [course.course_id for course in ranked.courses]
+    assert (Strategy.MODEL if count else Strategy.POPULARITY) is ranked.strategy
+
+
+async def test_learner_whom_the_store_has_never_seen_is_ranked(setting: Setting) -> None:
+    """Missing values are what training saw of new learners; the history is read from PostgreSQL anyway."""
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    known = await setting.ask()
+    setting.stored.count = float("nan")
+    unseen = await setting.ask()
+    assert (Strategy.MODEL, 5) == (unseen.strategy, len(unseen.courses))
+    assert all(np.isfinite(course.score) for course in (*known.courses, *unseen.courses))
+
+
+async def test_course_without_features_waits_for_them(setting: Setting) -> None:
+    """It is in no list of the model, and in those of popularity; who has only such courses gets these."""
+    await add_course(setting.database, 7, enrollment_count=99, on=[1])
+    await add_learner(setting.database, 2, taken=[7], until=NOW - timedelta(days=1))
+    await setting.publish("v1", 0.2)
+    await setting.engine.refresh()
+    listed = await setting.ask(limit=100)
+    assert (Strategy.MODEL, False) == (listed.strategy, 7 in [course.course_id for course in listed.courses])
+    stranger = await setting.ask(learner_id=None)
+    assert (Strategy.POPULARITY, 7) == (stranger.strategy, stranger.courses[0].course_id)
+    assert Strategy.POPULARITY is (await setting.ask(learner_id=2)).strategy

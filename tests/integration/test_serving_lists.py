@@ -84,7 +84,7 @@ async def setting(database: Database, clock: ManualClock, valkey_url: str) -> As
 
 def told(answer: RecommendedCourses) -> list[tuple[int, int, float, tuple[Any, ...]]]:
     """Return what a client can compare of the edges of a page."""
-    return [(edge.node.id, edge.rank, edge.score, tuple(why.text for why in edge.reasons)) for edge in answer.edges]
+    return [(edge.node.id, edge.rank, edge.score, tuple(why.kind for why in edge.reasons)) for edge in answer.edges]
 
 
 async def test_repeated_page_is_the_same_page(setting: Setting) -> None:

@@ -52,6 +52,7 @@ class Setting:
     database: Database
     clock: ManualClock
     rulebook: Rulebook
+    diversity: float = 0.0
 
     async def ask(
         self,
@@ -64,7 +65,7 @@ class Setting:
         allowed: frozenset[int] | None = None,
     ) -> RankedList:
         """Return a learner's list, which costs at most four statements."""
-        recommender = Recommender(model, 10.0, rulebook=self.rulebook)
+        recommender = Recommender(model, 10.0, rulebook=self.rulebook, diversity=self.diversity)
         request = RecommendationRequest(learner, self.clock(), limit, allowed, surface, around)
         async with self.database.reader() as reader:
             ranked = await recommender.recommend(reader, request)
@@ -171,6 +172,22 @@ async def test_rules_hold_in_every_strategy_and_on_every_surface(
                 assert (
                     ranked.courses[:limit] == (await setting.ask(model, learner, surface, around, limit=limit)).courses
                 )
+
+
+async def test_varied_lists_keep_all_rules(setting: Setting) -> None:
+    """In every strategy and on every surface, and short lists are still the beginning of long ones."""
+    plain = await setting.ask(None, 4)
+    setting.diversity = 0.5
+    varied = await setting.ask(None, 4)
+    assert plain.courses[:6] != varied.courses[:6]
+    assert {one.course_id for one in plain.courses} == {one.course_id for one in varied.courses}
+    models = ((ShuffledModel(), 1), (None, 4), (None, None))
+    for (model, learner), surface, around in product(models, SURFACES, (None, 40)):
+        ranked = await setting.ask(model, learner, surface, around)
+        check(ranked, learner, around)
+        for limit in (1, 7):
+            few = await setting.ask(model, learner, surface, around, limit=limit)
+            assert ranked.courses[:limit] == few.courses
 
 
 async def test_rules_hold_with_a_filter(setting: Setting) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
@@ -107,11 +106,20 @@ class Outline(HTMLParser):
             self.cells[-1] += data
 
 
-@cache
-def written(*, whole: bool, intervals: bool = True) -> str:
-    """Return the page of the simulated release, or of one of before, whose segments have no intervals."""
+def written(
+    *, whole: bool, intervals: bool = True, instructors: tuple[tuple[int, dict[str, float]], ...] | None = ()
+) -> str:
+    """Return the page of the simulated release, or of one of before, whose segments have no intervals.
+
+    Instructors are how many there are and their figures; nothing where no course names any, None where nobody looked.
+    """
     made = release()
     metrics = trained().evaluation.as_json()
+    assert metrics["providers"] is None
+    if instructors is None:
+        del metrics["providers"]
+    for count, figures in instructors or ():
+        metrics["providers"] = {"providers": count, "rankers": {"model": figures, "popularity": figures}}
     if not intervals:
         metrics["segments"] = [
             {name: value for name, value in each.items() if name not in {"low", "high"}} for each in metrics["segments"]
@@ -159,6 +167,19 @@ def test_page_tells_what_it_has_and_what_is_missing() -> None:
     for name, figures in trained().evaluation.as_json()["rankers"].items():
         assert name in bare
         assert f"{figures['ndcg']:.4f}" in bare
+
+
+def test_page_tells_how_places_are_shared_among_instructors() -> None:
+    """Beside popularity; of data without instructors, and of a release of before, nothing stands there."""
+    figures = {"gini": 0.25, "herfindahl": 0.0125, "top_share": 0.075}
+    told = written(whole=True, instructors=((1_040, figures),))
+    outline = Outline(told)
+    assert [] == outline.open
+    assert "1,040 instructors" in told
+    row = outline.cells.index("popularity", outline.cells.index("Share of the top 1%"))
+    assert ["0.250", "0.0125", "7.5%"] == outline.cells[row + 1 : row + 4]
+    for bare in (written(whole=True), written(whole=True, instructors=None)):
+        assert "instructors" not in bare
 
 
 def test_page_is_well_formed_and_explains_each_column() -> None:
