@@ -17,8 +17,10 @@ from core.errors import InputError
 from database.queries.history import TOPIC_PARENTS
 from database.session import Database
 from features.columns import StoredFeature
+from serving.artifact import LearnedExposures
 from training.dataset import PointInTimeFeatures
 from training.evaluate import Evaluation
+from training.exposures import Exposures, load_exposures
 from training.history import LearningHistory, load_history
 from training.release import Report, TrainingOptions, judge, save, train
 from training.split import Protocol
@@ -34,6 +36,7 @@ class TrainingData:
         service: name of the feature service that they come from.
         fingerprint: of the lake.
         stored: the features of the service, for a release to record.
+        exposures: what learners were shown, to learn from it too; None for not at all.
     """
 
     history: LearningHistory
@@ -41,6 +44,7 @@ class TrainingData:
     service: str
     fingerprint: str
     stored: tuple[StoredFeature, ...] = ()
+    exposures: Exposures | None = None
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,23 @@ class TrainingOutcome:
         version: of the new release.
         evaluation: of the same training on an earlier moment.
         live: whether it became live.
+        exposures: what was learned from what learners had been shown.
     """
 
     version: str
     evaluation: Evaluation
     live: bool
+    exposures: LearnedExposures | None = None
 
 
 @asynccontextmanager
-async def training_data(parts: Platform, service: str) -> AsyncIterator[TrainingData]:
+async def training_data(parts: Platform, service: str, *, exposures: bool = False) -> AsyncIterator[TrainingData]:
     """Open the lake and the feature store of a platform and read the log.
+
+    Args:
+        parts: the opened platform.
+        service: name of the feature service.
+        exposures: whether to read what learners were shown.
 
     Raises:
         InputError: recommendations are off, nothing was exported yet, or there is no such feature service.
@@ -76,7 +87,11 @@ async def training_data(parts: Platform, service: str) -> AsyncIterator[Training
     history = await asyncio.to_thread(load_history, places.lake, parents)
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
-    yield TrainingData(history, features, service, contents.fingerprint, features.stored)
+    shown = None
+    if exposures:
+        readable = await releases.of_layout(parts.database, parts.models_dir, features.layout.digest)
+        shown = await asyncio.to_thread(load_exposures, places.lake, features.layout.names, readable)
+    yield TrainingData(history, features, service, contents.fingerprint, features.stored, shown)
 
 
 async def topic_parents(database: Database) -> dict[int, int]:
@@ -100,7 +115,7 @@ async def train_model(
         InputError: there is too little history.
     """
     with trace.get_tracer("waymark.training").start_as_current_span("model.train") as span:
-        trained = await asyncio.to_thread(train, data.history, data.features, options, report)
+        trained = await asyncio.to_thread(train, data.history, data.features, options, report, exposures=data.exposures)
         span.set_attribute("waymark.decisions", trained.decisions)
         span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
     now = clock()
@@ -128,7 +143,7 @@ async def train_model(
     judgment = trained.evaluation.judgment
     assert judgment is not None  # noqa: S101 - every evaluation has one.
     live = await releases.register(database, row, judgment)
-    return TrainingOutcome(manifest.version, trained.evaluation, live)
+    return TrainingOutcome(manifest.version, trained.evaluation, live, trained.exposures)
 
 
 async def evaluate_model(
@@ -139,4 +154,6 @@ async def evaluate_model(
     Raises:
         InputError: there is too little history.
     """
-    return await asyncio.to_thread(judge, data.history, data.features, protocol, options, report)
+    return await asyncio.to_thread(
+        judge, data.history, data.features, protocol, options, report, exposures=data.exposures
+    )

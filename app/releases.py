@@ -7,6 +7,8 @@ every server at its next look. A release that could not be loaded never becomes 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +46,19 @@ async def list_releases(database: Database) -> list[ReleaseRow]:
     """Return all releases, the newest first."""
     async with database.reader() as reader:
         return await reader.fetch(RELEASES)
+
+
+async def of_layout(database: Database, models_dir: Path, digest: str) -> frozenset[str]:
+    """Return the versions of the releases whose vector is of a layout; of those whose files are gone nobody knows."""
+    rows = await list_releases(database)
+    return await asyncio.to_thread(lambda: frozenset(_of_layout(models_dir, rows, digest)))
+
+
+def _of_layout(models_dir: Path, rows: list[ReleaseRow], digest: str) -> Iterator[str]:
+    for row in rows:
+        with suppress(ReleaseError):
+            if read_manifest(models_dir / row.location, row.digest).vector_digest == digest:
+                yield row.version
 
 
 async def compare_releases(database: Database, models_dir: Path, ours: str, theirs: str) -> Compared:

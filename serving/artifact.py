@@ -36,6 +36,31 @@ RANKER = "ranker.ubj"
 RETRIEVERS = "retrievers.npz"
 
 
+class LearnedExposures(BaseModel):
+    """What training read of what learners had been shown.
+
+    Attributes:
+        lists: how many lists.
+        places: how many places of them.
+        chosen: how many of those were clicked or led to an enrollment.
+        releases: how many places each release had ranked.
+        contests: choices between places that the propensities were estimated from.
+        propensities: how much a place is looked at, relative to the one that is looked at most, by the first place of
+            a group that shares it; empty where there was too little to estimate them.
+        learned: choices that the ranker was fitted on, besides the decisions; 0 without propensities.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lists: int
+    places: int
+    chosen: int
+    releases: dict[str, int]
+    contests: int
+    propensities: dict[str, float]
+    learned: int
+
+
 class ReleaseManifest(BaseModel):
     """What a release is.
 
@@ -57,6 +82,7 @@ class ReleaseManifest(BaseModel):
         trained_from: moment of the earliest enrollment that was known.
         trained_until: moment that everything it has seen lies before.
         training_decisions: how many decisions the ranker was fitted on.
+        exposures: what was learned from what learners had been shown; None where that was not read.
         seed: of everything random in training.
         rounds: trees of the ranker; 0 in a release of a version that did not record them.
         metrics: figures of the evaluation of the same training on an earlier moment.
@@ -81,6 +107,7 @@ class ReleaseManifest(BaseModel):
     trained_from: datetime
     trained_until: datetime
     training_decisions: int
+    exposures: LearnedExposures | None = None
     seed: int
     rounds: int = 0
     metrics: dict[str, Any]

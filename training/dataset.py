@@ -100,6 +100,7 @@ class Dataset:
         groups: int64[m], ascending: candidates of one decision share a number.
         decisions: how many decisions there are.
         retrieved: share of the decisions whose course was among the candidates; the others teach nothing.
+        weights: float64[number of groups with candidates]; None where all count alike.
     """
 
     vectors: Floats
@@ -107,6 +108,7 @@ class Dataset:
     groups: Integers
     decisions: int
     retrieved: float
+    weights: NDArray[np.float64] | None = None
 
 
 def examples(

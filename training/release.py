@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -12,13 +12,16 @@ import numpy as np
 import xgboost
 
 from features.columns import StoredFeature
-from features.similarity import Similarities, fit_similarities
-from serving.artifact import ReleaseManifest, write_release
+from features.interactions import Integers
+from features.similarity import Similarities, fit_similarities, positions_of
+from serving.artifact import LearnedExposures, ReleaseManifest, write_release
 from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
 from training.evaluate import Evaluation, evaluate
+from training.exposures import Exposures
 from training.fit import ROUNDS, SEED, fit_ranker
-from training.history import LearningHistory
+from training.history import NEVER, LearningHistory
 from training.judgment import JUDGMENT
+from training.lessons import taught
 from training.notes import NOTES
 from training.split import Protocol, Stage, split, training_stages
 
@@ -50,12 +53,14 @@ class FittedModel:
         similarities: in the order of the history's courses.
         decisions: how many decisions the ranker was fitted on.
         defaults: `ReleaseManifest.defaults`.
+        exposures: `ReleaseManifest.exposures`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
+    exposures: LearnedExposures | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class TrainedModel:
         evaluation: of the same training, done on what lay before the last tenth and judged on that.
         decisions: how many decisions the ranker was fitted on.
         defaults: `ReleaseManifest.defaults`.
+        exposures: `ReleaseManifest.exposures`.
     """
 
     booster: xgboost.Booster
@@ -75,24 +81,45 @@ class TrainedModel:
     evaluation: Evaluation
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
+    exposures: LearnedExposures | None = None
 
 
 def train(
-    history: LearningHistory, features: PointInTimeFeatures, options: TrainingOptions, report: Report
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    options: TrainingOptions,
+    report: Report,
+    *,
+    exposures: Exposures | None = None,
 ) -> TrainedModel:
     """Evaluate on the end of the history, then fit on all of it.
+
+    Args:
+        history: the log.
+        features: stored features as of any moment.
+        options: how to train.
+        report: draws progress.
+        exposures: what learners were shown, to learn from it too; None for not at all.
 
     Raises:
         InputError: there is too little history.
     """
-    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
+    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False, exposures=exposures)
     end = int(history.interactions.moments.max()) + 1
-    fitted = fit_before(history, features, end, options, report)
-    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults)
+    fitted = fit_before(history, features, end, options, report, exposures=exposures)
+    return TrainedModel(
+        fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults, fitted.exposures
+    )
 
 
 def fit_before(
-    history: LearningHistory, features: PointInTimeFeatures, moment: int, options: TrainingOptions, report: Report
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    moment: int,
+    options: TrainingOptions,
+    report: Report,
+    *,
+    exposures: Exposures | None = None,
 ) -> FittedModel:
     """Fit a model that has seen nothing of a moment (microseconds) and later.
 
@@ -101,10 +128,11 @@ def fit_before(
     """
     rng = np.random.default_rng(options.seed)
     stages = training_stages(history, moment, rng)
-    booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
+    shown = exposures.between(-NEVER, moment) if exposures is not None else None
+    fitted = _fit(history, stages, features, rng, shown, options=options, report=report)
     known = history.interactions.select(history.known(moment))
     similarities = fit_similarities(known, len(history.traits))
-    return FittedModel(booster, similarities, dataset.decisions, _defaults(dataset, features.layout.names))
+    return FittedModel(fitted.booster, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
 
 
 def judge(
@@ -115,6 +143,7 @@ def judge(
     report: Report,
     *,
     thorough: bool = True,
+    exposures: Exposures | None = None,
 ) -> Evaluation:
     """Fit on what a protocol lets be known, and rank the decisions it asks about.
 
@@ -125,23 +154,38 @@ def judge(
         options: how to train.
         report: draws progress.
         thorough: whether to compare with every baseline; `evaluate` says what is left out otherwise.
+        exposures: what learners were shown, to learn from it too; None for not at all.
 
     Raises:
         InputError: there is too little history.
     """
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng)
-    booster, dataset = _fit(history, divided.training, features, rng, options=options, report=report)
+    shown = None
+    if exposures is not None:
+        shown = exposures.between(-NEVER, _hidden_from(history, divided.test, exposures))
+    fitted = _fit(history, divided.training, features, rng, shown, options=options, report=report)
     return evaluate(
         history,
         protocol,
         divided,
-        booster,
-        Defaulted(features, _defaults(dataset, features.layout.names)),
+        fitted.booster,
+        Defaulted(features, fitted.defaults),
         seed=options.seed,
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,
     )
+
+
+def _hidden_from(history: LearningHistory, test: Stage, exposures: Exposures) -> int | Integers:
+    """Return the moment from which on a test hides what learners were shown; int64[s] where each has its own."""
+    if test.until is not None:
+        return test.until
+    log = history.interactions
+    hidden = np.full(len(history.learner_ids), NEVER)
+    hidden[log.learners[test.decisions]] = log.moments[test.decisions]
+    places, known = positions_of(exposures.learner_ids, history.learner_ids)
+    return np.where(known, hidden[np.where(known, places, 0)], NEVER)
 
 
 def save(
@@ -178,6 +222,7 @@ def save(
         trained_from=_moment(int(moments.min())),
         trained_until=_moment(int(moments.max())),
         training_decisions=trained.decisions,
+        exposures=trained.exposures,
         seed=options.seed,
         rounds=options.rounds,
         metrics=trained.evaluation.as_json(),
@@ -195,17 +240,32 @@ def save(
     return manifest, digest
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A ranker alone; attributes as in `FittedModel`."""
+
+    booster: xgboost.Booster
+    decisions: int
+    defaults: Mapping[str, float]
+    exposures: LearnedExposures | None
+
+
 def _fit(
     history: LearningHistory,
     stages: tuple[Stage, ...],
     features: PointInTimeFeatures,
     rng: np.random.Generator,
+    shown: Exposures | None,
     *,
     options: TrainingOptions,
     report: Report,
-) -> tuple[xgboost.Booster, Dataset]:
+) -> _Fitted:
     total = sum(len(stage.decisions) for stage in stages)
     dataset = training_set(history, stages, features, rng, _counted("Looking back at decisions", total, report))
+    defaults = _defaults(dataset, features.layout.names)
+    record = None
+    if shown is not None:
+        dataset, record = taught(dataset, shown, replace(features.layout, defaults=defaults).fill)
     rounds = _counted("Fitting the ranker", options.rounds, report)
     booster = fit_ranker(
         dataset,
@@ -215,7 +275,7 @@ def _fit(
         threads=options.threads,
         advance=lambda: rounds(1),
     )
-    return booster, dataset
+    return _Fitted(booster, dataset.decisions, defaults, record)
 
 
 def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:

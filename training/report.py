@@ -138,6 +138,7 @@ def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
     return [
         ("Trained on", f"{manifest.trained_from:%Y-%m-%d} to {manifest.trained_until:%Y-%m-%d}"),
         ("Decisions", f"{manifest.training_decisions:,}"),
+        ("Choices of what was shown", _learned(manifest)),
         ("Feature service", manifest.feature_service),
         ("Columns", f"{len(manifest.vector_names)}, digest {manifest.vector_digest[:12]}"),
         ("Data", f"fingerprint {manifest.data_fingerprint[:12]}"),
@@ -145,6 +146,15 @@ def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
         ("Trees", str(manifest.rounds or "unknown")),
         ("Code", f"Waymark {manifest.code_version}"),
     ]
+
+
+def _learned(manifest: ReleaseManifest) -> str:
+    found = manifest.exposures
+    if found is None:
+        return "not read"
+    if not found.learned:
+        return f"none; {found.contests:,} of them told of places, which is too few"
+    return f"{found.learned:,}; {found.contests:,} told how much each place is looked at"
 
 
 def _rankers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:

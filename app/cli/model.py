@@ -32,6 +32,13 @@ app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
+Exposed = Annotated[
+    bool,
+    typer.Option(
+        "--exposures/--no-exposures",
+        help="Learn from what learners were shown too, corrected for its place, where enough was logged.",
+    ),
+]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
@@ -44,6 +51,8 @@ def train(
     threads: Threads = 2,
     rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
+    *,
+    exposures: Exposed = True,
 ) -> None:
     """Train a release on all history and evaluate it on the last tenth of it.
 
@@ -53,7 +62,7 @@ def train(
     options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
 
     async def work(parts: Platform) -> TrainingOutcome:
-        async with training_data(parts, feature_service) as data:
+        async with training_data(parts, feature_service, exposures=exposures) as data:
             with shown(progress_console()) as report:
                 return await train_model(
                     parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
@@ -62,6 +71,8 @@ def train(
     outcome = run_on_platform(data_dir, work)
     console = Console(highlight=False)
     print_evaluation(console, outcome.evaluation)
+    if outcome.exposures is not None and outcome.exposures.learned:
+        console.print(f"It learned from {outcome.exposures.learned:,} choices of what learners were shown too.")
     if outcome.live:
         console.print(f"Release {outcome.version} is live.")
     else:
@@ -79,6 +90,7 @@ def evaluate(
     feature_service: Service = _SERVICE,
     *,
     rounds: Rounds = TrainingOptions.rounds,
+    exposures: Exposed = True,
     json: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file too.")] = None,
 ) -> None:
     """Train without what a protocol holds out, and print how well that is predicted.
@@ -92,7 +104,7 @@ def evaluate(
     check_folder(json)
 
     async def work(parts: Platform) -> Evaluation:
-        async with training_data(parts, feature_service) as data:
+        async with training_data(parts, feature_service, exposures=exposures) as data:
             with shown(progress_console()) as report:
                 return await evaluate_model(data, protocol, options, report)
 
