@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from opentelemetry import trace
@@ -19,6 +21,7 @@ from database.session import Database
 from features.columns import StoredFeature
 from serving.artifact import LearnedExposures
 from training.dataset import PointInTimeFeatures
+from training.distributions import Distributions
 from training.evaluate import Evaluation
 from training.exposures import Exposures, load_exposures
 from training.history import LearningHistory, load_history
@@ -37,6 +40,7 @@ class TrainingData:
         fingerprint: of the lake.
         stored: the features of the service, for a release to record.
         exposures: what learners were shown, to learn from it too; None for not at all.
+        record: tells what the stored features were like at a moment, for a release to keep; None for not at all.
     """
 
     history: LearningHistory
@@ -45,6 +49,7 @@ class TrainingData:
     fingerprint: str
     stored: tuple[StoredFeature, ...] = ()
     exposures: Exposures | None = None
+    record: Callable[[datetime], Distributions] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ async def training_data(parts: Platform, service: str, *, exposures: bool = Fals
     """
     if parts.redis_url is None:
         raise InputError("Models need the feature store: set WAYMARK_RECOMMENDATIONS=on.")
-    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - it imports Feast, which takes seconds.
+    from app.feature_distributions import recorded  # noqa: PLC0415 - it imports Feast, which takes seconds.
+    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - as above.
     from training.pointintime import FeastFeatures  # noqa: PLC0415 - as above.
 
     places = FeaturePlaces(parts.data_dir, parts.redis_url)
@@ -91,7 +97,8 @@ async def training_data(parts: Platform, service: str, *, exposures: bool = Fals
     if exposures:
         readable = await releases.of_layout(parts.database, parts.models_dir, features.layout.digest)
         shown = await asyncio.to_thread(load_exposures, places.lake, features.layout.names, readable)
-    yield TrainingData(history, features, service, contents.fingerprint, features.stored, shown)
+    record = partial(recorded, parts.data_dir, features.stored)
+    yield TrainingData(history, features, service, contents.fingerprint, features.stored, shown, record)
 
 
 async def topic_parents(database: Database) -> dict[int, int]:
@@ -119,6 +126,9 @@ async def train_model(
         span.set_attribute("waymark.decisions", trained.decisions)
         span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
     now = clock()
+    distributions = None
+    if data.record is not None:
+        distributions = await asyncio.to_thread(data.record, data.history.span[1])
     manifest, digest = await asyncio.to_thread(
         save,
         models_dir,
@@ -130,6 +140,7 @@ async def train_model(
         options=options,
         now=now,
         stored=data.stored,
+        distributions=distributions,
     )
     row = {
         "version": manifest.version,

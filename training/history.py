@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +17,7 @@ from features.pair import DAY, CourseTraits, Histories
 from features.similarity import content_vectors, membership, positions_of, title_vectors
 from warehouse.lake import Lake, analytics
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = np.iinfo(np.int64).max
 _KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
 _DESCRIBED = ("course_id", "topic_ids", "skill_ids", "level", "language", "status", "title")
@@ -41,6 +43,13 @@ class LearningHistory:
     interactions: Interactions
     left: Integers
     languages: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Moments of the first and of the last enrollment, of at least one."""
+        moments = self.interactions.moments
+        first, last = (_EPOCH + timedelta(microseconds=int(each)) for each in (moments.min(), moments.max()))
+        return first, last
 
     @cached_property
     def learner_offsets(self) -> Integers:

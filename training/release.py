@@ -16,6 +16,7 @@ from features.interactions import Integers
 from features.similarity import Similarities, fit_similarities, positions_of
 from serving.artifact import LearnedExposures, ReleaseManifest, write_release
 from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
+from training.distributions import DISTRIBUTIONS, Distributions
 from training.evaluate import Evaluation, evaluate
 from training.exposures import Exposures
 from training.fit import ROUNDS, SEED, fit_ranker
@@ -199,6 +200,7 @@ def save(
     options: TrainingOptions,
     now: datetime,
     stored: tuple[StoredFeature, ...] = (),
+    distributions: Distributions | None = None,
 ) -> tuple[ReleaseManifest, str]:
     """Write a release to its own folder below `models_dir`.
 
@@ -206,8 +208,8 @@ def save(
         Its manifest and the manifest's digest.
     """
     version = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    moments = history.interactions.moments
     layout = features.layout
+    trained_from, trained_until = history.span
     manifest = ReleaseManifest(
         version=version,
         created_at=now,
@@ -219,8 +221,8 @@ def save(
         vector_digest=layout.digest,
         defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
-        trained_from=_moment(int(moments.min())),
-        trained_until=_moment(int(moments.max())),
+        trained_from=trained_from,
+        trained_until=trained_until,
         training_decisions=trained.decisions,
         exposures=trained.exposures,
         seed=options.seed,
@@ -235,7 +237,7 @@ def save(
         trained.booster,
         history.traits.course_ids,
         trained.similarities,
-        extras=_extras(trained.evaluation),
+        extras=_extras(trained.evaluation, distributions),
     )
     return manifest, digest
 
@@ -298,10 +300,6 @@ def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
     return advance
 
 
-def _extras(evaluation: Evaluation) -> dict[str, bytes]:
-    found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes}
+def _extras(evaluation: Evaluation, distributions: Distributions | None) -> dict[str, bytes]:
+    found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes, DISTRIBUTIONS: distributions}
     return {name: each.packed() for name, each in found.items() if each is not None}
-
-
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC)

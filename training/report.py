@@ -53,6 +53,8 @@ class Drift:
         missing_then: share of the learners or courses without a value at the end of training.
         missing_now: share of them now.
         count: how many learners or courses are compared.
+        rewritten: population stability index of what the tables now tell of the end of training against what they
+            told then; None where training did not record that.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Drift:
     missing_then: float
     missing_now: float
     count: int
+    rewritten: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def page(contents: ReportContents) -> str:
             }
             for each in contents.examples
         ],
+        drift_recorded=contents.drift is not None and any(each.rewritten is not None for each in contents.drift),
         drift_missing=contents.missing[0],
         examples_missing=contents.missing[1],
         plots={name: Markup(svg) for name, svg in _plots(contents, segments, importance).items()},  # noqa: S704 - texts in them are escaped.
@@ -243,7 +247,7 @@ def _kind(name: str, manifest: ReleaseManifest) -> str:
     return "learner" if name in manifest.vector_names[:edge] else "course"
 
 
-def _moved(found: Drift) -> dict[str, str]:
+def _moved(found: Drift) -> dict[str, Any]:
     if found.count < FEWEST:
         verdict = "too few to tell"
     else:
@@ -253,6 +257,8 @@ def _moved(found: Drift) -> dict[str, str]:
         "index": f"{found.index:.3f}",
         "missing_then": f"{found.missing_then:.1%}",
         "missing_now": f"{found.missing_now:.1%}",
+        "rewritten": "" if found.rewritten is None else f"{found.rewritten:.3f}",
+        "changed": found.rewritten is not None and found.rewritten >= STABLE and found.count >= FEWEST,
         "verdict": verdict,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -172,6 +173,11 @@ def check_page(page: Path, release: Path) -> None:
     assert 15 == curve[-1][0]
     assert metrics["rankers"]["model"]["ndcg"] == pytest.approx(curve[-1][1])
     headings = ("Against other rankers", "By segment", "Learning curve", "What of the catalog is shown")
+    kept = json.loads((release / "distributions.json").read_text(encoding="utf-8"))
+    assert "learner_activity:learner_enrollment_count" in kept["features"]
+    # Nothing has been written since, so that every second index is none at all.
+    rewritten = re.findall(r'<td class="n">[\d.]+</td><td class="n">([\d.]+)</td><td class="n">[\d.]+%</td>', text)
+    assert ["0.000"] * len(kept["features"]) == rewritten
     for heading in (*headings, "What the ranker reads", "Drift since training", "Examples", "Learner "):
         assert f"{heading}" in text
     assert "took Course [" in text

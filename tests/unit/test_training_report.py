@@ -108,7 +108,7 @@ class Outline(HTMLParser):
 
 
 @cache
-def written(*, whole: bool, intervals: bool = True) -> str:
+def written(*, whole: bool, intervals: bool = True, recorded: bool = False) -> str:
     """Return the page of the simulated release, or of one of before, whose segments have no intervals."""
     made = release()
     metrics = trained().evaluation.as_json()
@@ -133,6 +133,7 @@ def written(*, whole: bool, intervals: bool = True) -> str:
                 Drift("moved", 0.4, 0.0, 0.5, 900),
                 Drift("stayed", 0.01, 0.0, 0.0, 900),
                 Drift("few", 0.9, 0.0, 0.0, 20),
+                *([Drift("refilled", 0.02, 0.0, 0.0, 900, rewritten=0.777)] if recorded else []),
             ]
             if whole
             else None,
@@ -159,6 +160,16 @@ def test_page_tells_what_it_has_and_what_is_missing() -> None:
     for name, figures in trained().evaluation.as_json()["rankers"].items():
         assert name in bare
         assert f"{figures['ndcg']:.4f}" in bare
+
+
+def test_page_tells_a_past_that_was_rewritten_where_training_recorded_it() -> None:
+    """The second index stands there for releases that have one, and others say what they compare with."""
+    assert "Rewritten" not in written(whole=True)
+    assert "since training did not record it" in written(whole=True)
+    text = written(whole=True, recorded=True)
+    assert "was recorded by training" in text
+    assert '<td class="n warn">0.777</td>' in text
+    assert [] == Outline(text).open
 
 
 def test_page_is_well_formed_and_explains_each_column() -> None:
