@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ class TrainingData:
         stored: the features of the service, for a release to record.
         exposures: what learners were shown, to learn from it too; None for not at all.
         record: tells what the stored features were like at a moment, for a release to keep; None for not at all.
+        until: moment that the log was cut at; None where it was not.
     """
 
     history: LearningHistory
@@ -50,6 +51,20 @@ class TrainingData:
     stored: tuple[StoredFeature, ...] = ()
     exposures: Exposures | None = None
     record: Callable[[datetime], Distributions] | None = None
+    until: int | None = None
+
+    def known_before(self, moment: int) -> TrainingData:
+        """Return what was known strictly before a moment, microseconds since 1970.
+
+        What was shown is cut by training itself, which reads only what was decided by the end of the log.
+
+        Raises:
+            InputError: nothing was.
+        """
+        history = self.history.until(moment)
+        if not len(history.interactions):
+            raise InputError("Nothing is known of before --until: no enrollment is that old.")
+        return replace(self, history=history, until=moment)
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,7 @@ async def train_model(
         now=now,
         stored=data.stored,
         distributions=distributions,
+        until=data.until,
     )
     row = {
         "version": manifest.version,

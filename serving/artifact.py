@@ -79,6 +79,8 @@ class ReleaseManifest(BaseModel):
         defaults: median of each column of the vector in which training saw no missing value; it is read in place of
             one. In other columns the ranker has learned what to do without a value.
         data_fingerprint: of the lake that it was trained on.
+        since: first moment of the decisions that it learned from, if that was asked for.
+        until: moment that it was told to know nothing of, if that was asked for.
         trained_from: moment of the earliest enrollment that was known.
         trained_until: moment that everything it has seen lies before.
         training_decisions: how many decisions the ranker was fitted on.
@@ -104,6 +106,8 @@ class ReleaseManifest(BaseModel):
     vector_digest: str
     defaults: dict[str, float] = {}
     data_fingerprint: str
+    since: datetime | None = None
+    until: datetime | None = None
     trained_from: datetime
     trained_until: datetime
     training_decisions: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from training.distributions import DISTRIBUTIONS, Distributions
 from training.evaluate import Evaluation, evaluate
 from training.exposures import Exposures
 from training.fit import ROUNDS, SEED, fit_ranker
-from training.history import NEVER, LearningHistory
+from training.history import EPOCH, NEVER, LearningHistory
 from training.judgment import JUDGMENT
 from training.lessons import taught
 from training.notes import NOTES
@@ -38,11 +38,14 @@ class TrainingOptions:
         seed: of everything random.
         threads: how many threads XGBoost may use.
         rounds: how many trees the ranker has.
+        since: first moment (microseconds since 1970) that decisions are learned from; None for a share of the latest.
+            What lies before it still feeds statistics and histories.
     """
 
     seed: int = SEED
     threads: int = 2
     rounds: int = ROUNDS
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,8 @@ def fit_before(
         InputError: too little lies before it.
     """
     rng = np.random.default_rng(options.seed)
-    stages = training_stages(history, moment, rng)
-    shown = exposures.between(-NEVER, moment) if exposures is not None else None
+    stages = training_stages(history, moment, rng, options.since)
+    shown = exposures.between(_start(options), moment) if exposures is not None else None
     fitted = _fit(history, stages, features, rng, shown, options=options, report=report)
     known = history.interactions.select(history.known(moment))
     similarities = fit_similarities(known, len(history.traits))
@@ -161,10 +164,10 @@ def judge(
         InputError: there is too little history.
     """
     rng = np.random.default_rng(options.seed)
-    divided = split(history, protocol, rng)
+    divided = split(history, protocol, rng, options.since)
     shown = None
     if exposures is not None:
-        shown = exposures.between(-NEVER, _hidden_from(history, divided.test, exposures))
+        shown = exposures.between(_start(options), _hidden_from(history, divided.test, exposures))
     fitted = _fit(history, divided.training, features, rng, shown, options=options, report=report)
     return evaluate(
         history,
@@ -176,6 +179,10 @@ def judge(
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,
     )
+
+
+def _start(options: TrainingOptions) -> int:
+    return -NEVER if options.since is None else options.since
 
 
 def _hidden_from(history: LearningHistory, test: Stage, exposures: Exposures) -> int | Integers:
@@ -201,8 +208,22 @@ def save(
     now: datetime,
     stored: tuple[StoredFeature, ...] = (),
     distributions: Distributions | None = None,
+    until: int | None = None,
 ) -> tuple[ReleaseManifest, str]:
     """Write a release to its own folder below `models_dir`.
+
+    Args:
+        models_dir: folder of the releases.
+        trained: what to write.
+        history: the log that it was trained on.
+        features: that it was trained with.
+        service: name of their feature service.
+        fingerprint: of the lake.
+        options: how it was trained.
+        now: the moment, which names the release.
+        stored: features of the service.
+        distributions: what they were like at the end of the history.
+        until: moment (microseconds since 1970) that the history was cut at; None where it was not.
 
     Returns:
         Its manifest and the manifest's digest.
@@ -221,6 +242,8 @@ def save(
         vector_digest=layout.digest,
         defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
+        since=_moment(options.since),
+        until=_moment(until),
         trained_from=trained_from,
         trained_until=trained_until,
         training_decisions=trained.decisions,
@@ -303,3 +326,7 @@ def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
 def _extras(evaluation: Evaluation, distributions: Distributions | None) -> dict[str, bytes]:
     found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes, DISTRIBUTIONS: distributions}
     return {name: each.packed() for name, each in found.items() if each is not None}
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)

@@ -141,7 +141,7 @@ def page(contents: ReportContents) -> str:
 def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
     return [
         ("Trained on", f"{manifest.trained_from:%Y-%m-%d} to {manifest.trained_until:%Y-%m-%d}"),
-        ("Decisions", f"{manifest.training_decisions:,}"),
+        ("Decisions", f"{manifest.training_decisions:,}{_since(manifest)}"),
         ("Choices of what was shown", _learned(manifest)),
         ("Feature service", manifest.feature_service),
         ("Columns", f"{len(manifest.vector_names)}, digest {manifest.vector_digest[:12]}"),
@@ -150,6 +150,10 @@ def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
         ("Trees", str(manifest.rounds or "unknown")),
         ("Code", f"Waymark {manifest.code_version}"),
     ]
+
+
+def _since(manifest: ReleaseManifest) -> str:
+    return "" if manifest.since is None else f", since {manifest.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _learned(manifest: ReleaseManifest) -> str:

@@ -42,6 +42,7 @@ Exposed = Annotated[
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
+_MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 
 
 @app.command()
@@ -52,17 +53,30 @@ def train(
     rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
     *,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=_MOMENTS, help="Learn from decisions at or after this moment only, UTC."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=_MOMENTS, help="Know nothing of this moment and later, UTC."),
+    ] = None,
     exposures: Exposed = True,
 ) -> None:
-    """Train a release on all history and evaluate it on the last tenth of it.
+    """Train a release on all history, or on what lay before --until, and evaluate it on the last tenth of that.
 
+    Learns from the latest decisions, or from all since --since; what lies before them feeds statistics and histories.
     Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
     `models/` of the data folder and registers it; the first release that beats popularity becomes live.
     """
-    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
+    if since is not None and until is not None and since >= until:
+        raise InputError("--since must lie before --until.")
+    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds, since=_microseconds(since))
+    moment = _microseconds(until)
 
     async def work(parts: Platform) -> TrainingOutcome:
-        async with training_data(parts, feature_service, exposures=exposures) as data:
+        async with training_data(parts, feature_service, exposures=exposures) as found:
+            data = found if moment is None else found.known_before(moment)
             with shown(progress_console()) as report:
                 return await train_model(
                     parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
@@ -129,7 +143,7 @@ def score(
         datetime | None,
         typer.Option(
             "--as-of",
-            formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            formats=_MOMENTS,
             help="Score from what was known before this moment, UTC, with a model fitted before it.",
         ),
     ] = None,
@@ -171,6 +185,10 @@ def score(
     console.print(f"{found.learners} learners have a list, {found.by_model} of them by the model.")
     if found.unknown:
         console.print(f"{found.unknown} learners are not known and have none.")
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.replace(tzinfo=UTC).timestamp() * 1_000_000)
 
 
 app.command()(releases.compare)

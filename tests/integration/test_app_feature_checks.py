@@ -102,7 +102,7 @@ def test_each_expectation_can_fail(places: FeaturePlaces, file: Path, part: str)
     assert "2026-03-01T12:00:00+00:00" == told["as_of"]
 
 
-STORED = (
+STORED: tuple[StoredFeature, ...] = (
     StoredFeature("course", VIEW, "course_rating"),
     StoredFeature("course", VIEW, "course_format", FeatureKind.CATEGORY, categories=("VIDEO", "TEXT")),
     StoredFeature("course", VIEW, "course_embedding", FeatureKind.EMBEDDING, width=3),

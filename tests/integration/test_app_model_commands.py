@@ -130,7 +130,8 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     figures = json.loads(table.read_text(encoding="utf-8"))
     assert {*CLASSICS, BLEND, "model"} == set(figures["rankers"])
     assert figures["rankers"]["model"]["ndcg"] > figures["rankers"]["popularity"]["ndcg"]
-    second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
+    ranged = ["--since", "2025-02-01", "--until", "2025-10-01T12:00:00"]
+    second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15", *ranged])
     version = second.stdout.split("Release ")[1].split()[0]
     assert "candidate" in second.stdout
     refused = runner.invoke(model.app, ["promote", version])
@@ -237,6 +238,7 @@ def test_wrong_input_is_one_line(
     for arguments in (
         ["evaluate", "--json", missing],
         ["train"],
+        ["train", "--since", "2025-02-01", "--until", "2025-02-01"],
         ["promote", "none"],
         ["report", "--output", str(tmp_path / "report.html")],
         ["report", "--output", missing],

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
 from app.model_training import TrainingData, TrainingOutcome, evaluate_model, train_model
-from app.releases import list_releases, promote
+from app.releases import list_releases, of_layout, promote
 from core.clock import ManualClock
 from core.errors import InputError
 from database.session import Database
 from database.tables.audit import audit_log
 from serving.artifact import load_release
+from serving.ranker import as_microseconds
 from tests.simulated_history import CountedFeatures, simulated_history
+from training.distributions import Distributions
 from training.release import TrainingOptions
 from training.split import Protocol
 
@@ -69,3 +74,47 @@ async def test_evaluating_registers_nothing(database: Database) -> None:
     evaluation = await evaluate_model(DATA, Protocol.TIME_SPLIT, OPTIONS, silent)
     assert evaluation.learners > 0
     assert {} == await statuses(database)
+
+
+async def test_a_range_is_recorded_and_nothing_after_it_is_known(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The manifest says what was asked for; the log ends before it; before everything there is nothing to train on."""
+    moments = HISTORY.interactions.moments
+    since, until = (int(each) for each in np.quantile(moments, [0.3, 0.8]))
+    asked: list[datetime] = []
+
+    def record(moment: datetime) -> Distributions:
+        asked.append(moment)
+        return Distributions(as_of=moment, features={})
+
+    outcome = await train_model(
+        database,
+        tmp_path,
+        replace(DATA, record=record).known_before(until),
+        clock=clock,
+        options=replace(OPTIONS, since=since),
+        report=silent,
+    )
+    (row,) = await list_releases(database)
+    manifest = load_release(tmp_path / row.location, row.digest).manifest
+    assert outcome.version == manifest.version
+    assert manifest.since is not None
+    assert manifest.until is not None
+    assert [since, until] == as_microseconds([manifest.since, manifest.until]).tolist()
+    assert [manifest.trained_until] == asked
+    assert manifest.trained_until < manifest.until
+    assert moments[moments < until].max() == as_microseconds([manifest.trained_until])[0]
+    with pytest.raises(InputError, match="no enrollment is that old"):
+        DATA.known_before(int(moments.min()))
+
+
+async def test_releases_of_a_layout_are_found_by_their_files(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Exposures are read of releases whose columns mean what ours do; nobody knows that of one without files."""
+    outcome = await trained(database, tmp_path, clock)
+    digest = DATA.features.layout.digest
+    assert {outcome.version} == await of_layout(database, tmp_path, digest)
+    assert set() == await of_layout(database, tmp_path, "another")
+    assert set() == await of_layout(database, tmp_path / "elsewhere", digest)
