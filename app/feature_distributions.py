@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -76,6 +77,19 @@ def compared(
             sketches = then.features[feature.reference]
             moved = zip(feature.columns, sketches, current.T, restated.T, strict=True)
             yield Comparison(feature, tuple(_drift(*each) for each in moved))
+
+
+def tables_digest(data_dir: Path, stored: Sequence[StoredFeature]) -> str | None:
+    """Return a digest of the tables of features; None when one of them is no file that can be read."""
+    wanted, digest = {feature.view for feature in stored}, hashlib.sha256()
+    try:
+        for view in declared_views(definitions(data_dir)):
+            if view.name in wanted:
+                with Path(view.batch_source.path).open("rb") as file:
+                    digest.update(view.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    except OSError:
+        return None
+    return digest.hexdigest()
 
 
 def latest(

@@ -24,7 +24,9 @@ from training.history import EPOCH, NEVER, LearningHistory
 from training.judgment import JUDGMENT
 from training.lessons import taught
 from training.notes import NOTES
+from training.parts import FittedRanker, evaluation_as_arrays, evaluation_of, similarities_as_arrays, similarities_of
 from training.split import Protocol, Stage, split, training_stages
+from training.working import NOTHING, Parts
 
 Report = Callable[[str, int, int], None]
 """Told the name of a step, how much of it is done, and of how much."""
@@ -95,6 +97,7 @@ def train(
     report: Report,
     *,
     exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> TrainedModel:
     """Evaluate on the end of the history, then fit on all of it.
 
@@ -104,13 +107,17 @@ def train(
         options: how to train.
         report: draws progress.
         exposures: what learners were shown, to learn from it too; None for not at all.
+        parts: where finished parts are kept.
 
     Raises:
         InputError: there is too little history.
     """
-    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False, exposures=exposures)
+    judging = parts.within("judge")
+    evaluation = judge(
+        history, features, Protocol.TIME_SPLIT, options, report, thorough=False, exposures=exposures, parts=judging
+    )
     end = int(history.interactions.moments.max()) + 1
-    fitted = fit_before(history, features, end, options, report, exposures=exposures)
+    fitted = fit_before(history, features, end, options, report, exposures=exposures, parts=parts.within("fit"))
     return TrainedModel(
         fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults, fitted.exposures
     )
@@ -124,6 +131,7 @@ def fit_before(
     report: Report,
     *,
     exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> FittedModel:
     """Fit a model that has seen nothing of a moment (microseconds) and later.
 
@@ -133,9 +141,13 @@ def fit_before(
     rng = np.random.default_rng(options.seed)
     stages = training_stages(history, moment, rng, options.since)
     shown = exposures.between(_start(options), moment) if exposures is not None else None
-    fitted = _fit(history, stages, features, rng, shown, options=options, report=report)
-    known = history.interactions.select(history.known(moment))
-    similarities = fit_similarities(known, len(history.traits))
+    fitted = _fit(history, stages, features, rng, shown, options=options, report=report, parts=parts)
+    kept = parts.kept("similarities")
+    if kept is None:
+        similarities = fit_similarities(history.interactions.select(history.known(moment)), len(history.traits))
+        parts.keep("similarities", similarities_as_arrays(similarities))
+    else:
+        similarities = similarities_of(kept)
     return FittedModel(fitted.booster, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
 
 
@@ -148,6 +160,7 @@ def judge(
     *,
     thorough: bool = True,
     exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> Evaluation:
     """Fit on what a protocol lets be known, and rank the decisions it asks about.
 
@@ -159,17 +172,21 @@ def judge(
         report: draws progress.
         thorough: whether to compare with every baseline; `evaluate` says what is left out otherwise.
         exposures: what learners were shown, to learn from it too; None for not at all.
+        parts: where finished parts are kept.
 
     Raises:
         InputError: there is too little history.
     """
+    kept = parts.kept("evaluation")
+    if kept is not None:
+        return evaluation_of(kept)
     rng = np.random.default_rng(options.seed)
     divided = split(history, protocol, rng, options.since)
     shown = None
     if exposures is not None:
         shown = exposures.between(_start(options), _hidden_from(history, divided.test, exposures))
-    fitted = _fit(history, divided.training, features, rng, shown, options=options, report=report)
-    return evaluate(
+    fitted = _fit(history, divided.training, features, rng, shown, options=options, report=report, parts=parts)
+    found = evaluate(
         history,
         protocol,
         divided,
@@ -179,6 +196,8 @@ def judge(
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,
     )
+    parts.keep("evaluation", evaluation_as_arrays(found))
+    return found
 
 
 def _start(options: TrainingOptions) -> int:
@@ -265,16 +284,6 @@ def save(
     return manifest, digest
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """A ranker alone; attributes as in `FittedModel`."""
-
-    booster: xgboost.Booster
-    decisions: int
-    defaults: Mapping[str, float]
-    exposures: LearnedExposures | None
-
-
 def _fit(
     history: LearningHistory,
     stages: tuple[Stage, ...],
@@ -284,9 +293,15 @@ def _fit(
     *,
     options: TrainingOptions,
     report: Report,
-) -> _Fitted:
+    parts: Parts,
+) -> FittedRanker:
+    kept = parts.kept("ranker")
+    if kept is not None:
+        return FittedRanker.of(kept)
+    looking = parts.within("examples")
     total = sum(len(stage.decisions) for stage in stages)
-    dataset = training_set(history, stages, features, rng, _counted("Looking back at decisions", total, report))
+    advance = _counted("Looking back at decisions", total, report)
+    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking)
     defaults = _defaults(dataset, features.layout.names)
     record = None
     if shown is not None:
@@ -300,7 +315,11 @@ def _fit(
         threads=options.threads,
         advance=lambda: rounds(1),
     )
-    return _Fitted(booster, dataset.decisions, defaults, record)
+    fitted = FittedRanker(booster, dataset.decisions, defaults, record)
+    parts.keep("ranker", fitted.as_arrays())
+    # They are most of what is kept, and nobody needs them any more.
+    looking.drop()
+    return fitted
 
 
 def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:

@@ -67,7 +67,8 @@ def train(
 
     Learns from the latest decisions, or from all since --since; what lies before them feeds statistics and histories.
     Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
-    `models/` of the data folder and registers it; the first release that beats popularity becomes live.
+    `models/` of the data folder and registers it; the first release that beats popularity becomes live. Interrupted,
+    it leaves finished parts in `training/`; the same command goes on from there, to the same release.
     """
     if since is not None and until is not None and since >= until:
         raise InputError("--since must lie before --until.")
@@ -79,11 +80,19 @@ def train(
             data = found if moment is None else found.known_before(moment)
             with shown(progress_console()) as report:
                 return await train_model(
-                    parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
+                    parts.database,
+                    parts.models_dir,
+                    data,
+                    clock=parts.clock,
+                    options=options,
+                    report=report,
+                    working_dir=parts.data_dir / "training",
                 )
 
     outcome = run_on_platform(data_dir, work)
     console = Console(highlight=False)
+    if outcome.resumed:
+        console.print(f"{outcome.resumed} parts of a training that was interrupted were not made again.")
     print_evaluation(console, outcome.evaluation)
     if outcome.exposures is not None and outcome.exposures.learned:
         console.print(f"It learned from {outcome.exposures.learned:,} choices of what learners were shown too.")
