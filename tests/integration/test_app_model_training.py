@@ -20,7 +20,7 @@ from serving.artifact import load_release
 from serving.ranker import as_microseconds
 from tests.simulated_history import CountedFeatures, simulated_history
 from training.distributions import Distributions
-from training.release import TrainingOptions
+from training.release import Report, TrainingOptions
 from training.split import Protocol
 
 HISTORY = simulated_history()
@@ -113,8 +113,52 @@ async def test_releases_of_a_layout_are_found_by_their_files(
     database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Exposures are read of releases whose columns mean what ours do; nobody knows that of one without files."""
-    outcome = await trained(database, tmp_path, clock)
+    history = simulated_history(learners=120)
+    outcome = await train_model(
+        database,
+        tmp_path,
+        TrainingData(history, CountedFeatures(history), "ranking_v1", "f1"),
+        clock=clock,
+        options=replace(OPTIONS, rounds=2),
+        report=silent,
+    )
     digest = DATA.features.layout.digest
     assert {outcome.version} == await of_layout(database, tmp_path, digest)
     assert set() == await of_layout(database, tmp_path, "another")
     assert set() == await of_layout(database, tmp_path / "elsewhere", digest)
+
+
+async def test_an_interrupted_training_gives_the_release_it_would_have_given(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Ended at a report, gone on with, the digests of the files are those of a training that nobody interrupted."""
+    history, working_dir = simulated_history(learners=120), tmp_path / "training"
+    data = TrainingData(history, CountedFeatures(history), "ranking_v1", "f1", tables="t")
+
+    def ended(step: str, _done: int, _total: int) -> None:
+        if step.startswith("Ranking them"):
+            raise InputError(step)
+
+    async def again(told: Report, working_dir: Path | None = working_dir) -> TrainingOutcome:
+        return await train_model(
+            database,
+            tmp_path / "models",
+            data,
+            clock=clock,
+            options=replace(OPTIONS, rounds=5),
+            report=told,
+            working_dir=working_dir,
+        )
+
+    uninterrupted = await again(silent, working_dir=None)
+    with pytest.raises(InputError, match="Ranking them"):
+        await again(ended)
+    clock.now = clock.now.replace(hour=14)
+    resumed = await again(silent)
+    assert (0, 1) == (uninterrupted.resumed, resumed.resumed)
+    assert ["lock"] == [path.name for path in working_dir.iterdir()]
+    files = [
+        load_release(tmp_path / "models" / row.location, row.digest).manifest.files
+        for row in await list_releases(database)
+    ]
+    assert files[0] == files[1]
