@@ -76,14 +76,14 @@ def _choices(
     A choice is a place where the course was chosen with all of those where it was not. One without another group
     among them tells nothing.
     """
-    order = np.lexsort((positive, lists))
+    # Most courses were never chosen, and tell nothing.
+    told = np.flatnonzero(np.isin(lists, lists[positive]))
+    order = told[np.argsort(lists[told], kind="stable")]
     _, starts = np.unique(lists[order], return_index=True)
     sets, members = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     wins, count = np.zeros(len(STARTS)), 0
     for rows in np.split(order, starts[1:]):
         chosen = positive[rows]
-        if chosen.all() or not chosen.any():
-            continue
         others = groups[rows[~chosen]]
         for winner in groups[rows[chosen]].tolist():
             if (others != winner).any():
