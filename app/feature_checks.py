@@ -8,17 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
-import ibis
 import numpy as np
 import pyarrow as pa
 from ibis.common.exceptions import IbisError
 from numpy.typing import NDArray
 
+from app.feature_distributions import compared, latest
 from app.feature_pipeline import FeaturePlaces, first_line, newest_row
 from feature_repo.expectations import Expectations, max_age_of
 from feature_repo.services import declared_views, definitions, key_of, stored_features
 from features.columns import StoredFeature
 from features.drift import population_stability
+from serving.artifact import ReleaseManifest
+from training.distributions import Distributions
+from training.report import STABLE
 from warehouse.lake import analytics
 
 DRIFT_SPAN = timedelta(days=30)
@@ -34,7 +37,7 @@ class Check:
     Attributes:
         view: name of the feature view.
         feature: name of the feature; None when it is about the view.
-        rule: `table`, `column`, `type`, `freshness`, `online`, `null`, `range` or `drift`.
+        rule: `table`, `column`, `type`, `freshness`, `online`, `null`, `range`, `drift`, `training` or `rewritten`.
         expected: what the declaration says.
         found: what the table holds.
         holds: whether that is as expected.
@@ -52,10 +55,17 @@ class Check:
         return asdict(self)
 
 
-def validate(places: FeaturePlaces, now: datetime) -> list[Check]:
+def validate(
+    places: FeaturePlaces, now: datetime, trained: tuple[ReleaseManifest, Distributions] | None = None
+) -> list[Check]:
     """Check every declared view; blocks, so call it in a thread.
 
     Values are the newest of each entity that the table knows, as of now, and as of 30 days ago for drift.
+
+    Args:
+        places: where the features lie.
+        now: the moment.
+        trained: a release, and what it recorded of its features, to compare with; None for no such check.
 
     Raises:
         InputError: a declaration cannot be used.
@@ -67,7 +77,24 @@ def validate(places: FeaturePlaces, now: datetime) -> list[Check]:
             found += _view(view, online.get(view.name), now)
         except (OSError, duckdb.Error, IbisError, pa.ArrowException) as error:
             found.append(Check(view.name, None, "table", "a Parquet file", first_line(error), holds=False))
-    return found
+    return found if trained is None else [*found, *_since_training(places, now, *trained)]
+
+
+def _since_training(
+    places: FeaturePlaces, now: datetime, manifest: ReleaseManifest, then: Distributions
+) -> Iterator[Check]:
+    """Check that features are what the release was trained on, and that what it was trained on still reads so."""
+    views = {view.name: view for view in declared_views(definitions(places.data_dir))}
+    for feature, columns in compared(places.data_dir, manifest.stored_features, then, now):
+        if min(each.count for each in columns) < _FEWEST:
+            continue
+        fields = {field.name: field for field in views[feature.view].features}
+        most = Expectations.of(fields[feature.name]).most_drift if feature.name in fields else None
+        moved, rewritten = max(each.index for each in columns), max(each.rewritten or 0.0 for each in columns)
+        for rule, limit, index in (("training", most, moved), ("rewritten", STABLE, rewritten)):
+            if limit is not None:
+                told = f"at most {limit:g} since {then.as_of:%Y-%m-%d}"
+                yield Check(feature.view, feature.name, rule, told, f"{index:.3f}", index <= limit)
 
 
 def _materialized_until(view: Any) -> datetime | None:
@@ -86,7 +113,7 @@ def _view(view: Any, online: datetime | None, now: datetime) -> Iterator[Check]:
         yield from _freshness(view, newest_row(table, source.timestamp_field, now), online, now)
         held = [each for each in stored_features(view) if each.name in table.columns]
         names = [each.name for each in held]
-        current, before = (_latest(table, key, source.timestamp_field, names, at) for at in (now, now - DRIFT_SPAN))
+        current, before = (latest(table, key, source.timestamp_field, names, at) for at in (now, now - DRIFT_SPAN))
     fields = {field.name: field for field in view.features}
     for feature in stored_features(view):
         there = feature in held
@@ -103,13 +130,6 @@ def _freshness(view: Any, newest: datetime | None, online: datetime | None, now:
     for rule, moment, nothing in (("freshness", newest, "no row"), ("online", online, "not materialized")):
         told = f"of {moment:%Y-%m-%d %H:%M} UTC" if moment is not None else nothing
         yield Check(view.name, None, rule, expected, told, moment is not None and now - moment <= max_age)
-
-
-def _latest(table: ibis.Table, key: str, stamp: str, names: list[str], moment: datetime) -> pa.Table:
-    """Return the newest row of each entity at or before a moment."""
-    known = table.filter(table[stamp].cast("timestamp('UTC')") <= moment)
-    ranked = known.mutate(place=ibis.row_number().over(group_by=known[key], order_by=ibis.desc(known[stamp])))
-    return ranked.filter(ranked.place == 0).select(key, *names).to_pyarrow()
 
 
 def _feature(feature: StoredFeature, expected: Expectations, current: pa.Table, before: pa.Table) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.cli.recommend import answer, told
-from app.releases import list_releases, live_of, named
+from app.releases import list_releases, live_of, named, recorded_with
 from app.server import ranking
 from app.wiring import Platform
 from core.errors import InputError, ReleaseError, UnavailableError
@@ -22,6 +22,7 @@ from features.vector import MOMENT_SUFFIX
 from serving.artifact import Release, load_release, read_extra
 from serving.rankings import RecommendationRequest, Strategy
 from training.dataset import PointInTimeFeatures
+from training.distributions import Distributions
 from training.history import LearningHistory
 from training.notes import NOTES, Notes
 from training.report import Drift, Example, ReportContents, drift, page
@@ -62,12 +63,14 @@ async def write_report(parts: Platform, version: str | None, output: Path, fewes
     row = _chosen(await list_releases(parts.database), version)
     try:
         release = await asyncio.to_thread(load_release, parts.models_dir / row.location, row.digest)
-        content = read_extra(parts.models_dir / row.location, release.manifest, NOTES)
+        folder = parts.models_dir / row.location
+        content = read_extra(folder, release.manifest, NOTES)
         notes = None if content is None else Notes.unpacked(content)
+        then = recorded_with(folder, release.manifest)
     except ReleaseError as error:
         raise InputError(str(error)) from error
     live = row.status == ReleaseStatus.LIVE.value
-    moved, no_drift = await _drift(parts, release)
+    moved, no_drift = await _drift(parts, release, then)
     examples = await _examples(parts, release, fewest) if live else []
     contents = ReportContents(
         manifest=release.manifest,
@@ -102,11 +105,17 @@ def _status(row: ReleaseRow) -> str:
     return "A candidate" if row.status == ReleaseStatus.CANDIDATE.value else "Retired"
 
 
-async def _drift(parts: Platform, release: Release) -> tuple[list[Drift] | None, str]:
+async def _drift(parts: Platform, release: Release, then: Distributions | None) -> tuple[list[Drift] | None, str]:
     """Return drift, or why there is none."""
-    from app.model_training import training_data  # noqa: PLC0415 - Feast takes seconds to import.
+    from app.feature_distributions import compared  # noqa: PLC0415 - Feast takes seconds to import.
+    from app.model_training import training_data  # noqa: PLC0415 - as above.
 
     try:
+        if then is not None:
+            stored = release.manifest.stored_features
+            found = await asyncio.to_thread(list, compared(parts.data_dir, stored, then, parts.clock()))
+            moved = sorted((each for one in found for each in one.columns), key=lambda each: -each.index)
+            return (moved, "") if moved else (None, "No feature table can be read.")
         async with training_data(parts, release.manifest.feature_service) as data:
             now = int(parts.clock().timestamp() * 1e6)
             moved = await asyncio.to_thread(_moved, data.history, data.features, release, now)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from opentelemetry import trace
 
 from app import releases
+from app.interruptible import in_thread
 from app.wiring import Platform
 from core.clock import Clock
 from core.errors import InputError
 from database.queries.history import TOPIC_PARENTS
 from database.session import Database
 from features.columns import StoredFeature
+from serving.artifact import LearnedExposures
 from training.dataset import PointInTimeFeatures
+from training.distributions import Distributions
 from training.evaluate import Evaluation
+from training.exposures import Exposures, load_exposures
 from training.history import LearningHistory, load_history
-from training.release import Report, TrainingOptions, judge, save, train
+from training.release import Report, TrainedModel, TrainingOptions, judge, save, train
 from training.split import Protocol
+from training.working import NOTHING, Parts, work_key, working
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,10 @@ class TrainingData:
         service: name of the feature service that they come from.
         fingerprint: of the lake.
         stored: the features of the service, for a release to record.
+        exposures: what learners were shown, to learn from it too; None for not at all.
+        record: tells what the stored features were like at a moment, for a release to keep; None for not at all.
+        until: moment that the log was cut at; None where it was not.
+        tables: digest of the feature tables; None where they are no files, and nobody can tell whether they changed.
     """
 
     history: LearningHistory
@@ -41,6 +52,23 @@ class TrainingData:
     service: str
     fingerprint: str
     stored: tuple[StoredFeature, ...] = ()
+    exposures: Exposures | None = None
+    record: Callable[[datetime], Distributions] | None = None
+    until: int | None = None
+    tables: str | None = None
+
+    def known_before(self, moment: int) -> TrainingData:
+        """Return what was known strictly before a moment, microseconds since 1970.
+
+        What was shown is cut by training itself, which reads only what was decided by the end of the log.
+
+        Raises:
+            InputError: nothing was.
+        """
+        history = self.history.until(moment)
+        if not len(history.interactions):
+            raise InputError("Nothing is known of before --until: no enrollment is that old.")
+        return replace(self, history=history, until=moment)
 
 
 @dataclass(frozen=True)
@@ -51,23 +79,33 @@ class TrainingOutcome:
         version: of the new release.
         evaluation: of the same training on an earlier moment.
         live: whether it became live.
+        exposures: what was learned from what learners had been shown.
+        resumed: parts of a training that was interrupted, which were not made again.
     """
 
     version: str
     evaluation: Evaluation
     live: bool
+    exposures: LearnedExposures | None = None
+    resumed: int = 0
 
 
 @asynccontextmanager
-async def training_data(parts: Platform, service: str) -> AsyncIterator[TrainingData]:
+async def training_data(parts: Platform, service: str, *, exposures: bool = False) -> AsyncIterator[TrainingData]:
     """Open the lake and the feature store of a platform and read the log.
+
+    Args:
+        parts: the opened platform.
+        service: name of the feature service.
+        exposures: whether to read what learners were shown.
 
     Raises:
         InputError: recommendations are off, nothing was exported yet, or there is no such feature service.
     """
     if parts.redis_url is None:
         raise InputError("Models need the feature store: set WAYMARK_RECOMMENDATIONS=on.")
-    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - it imports Feast, which takes seconds.
+    from app.feature_distributions import recorded, tables_digest  # noqa: PLC0415 - it imports Feast, which takes seconds.
+    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - as above.
     from training.pointintime import FeastFeatures  # noqa: PLC0415 - as above.
 
     places = FeaturePlaces(parts.data_dir, parts.redis_url)
@@ -76,7 +114,20 @@ async def training_data(parts: Platform, service: str) -> AsyncIterator[Training
     history = await asyncio.to_thread(load_history, places.lake, parents, parts.clock())
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
-    yield TrainingData(history, features, service, contents.fingerprint, features.stored)
+    shown = None
+    if exposures:
+        readable = await releases.of_layout(parts.database, parts.models_dir, features.layout.digest)
+        shown = await asyncio.to_thread(load_exposures, places.lake, features.layout.names, readable)
+    yield TrainingData(
+        history,
+        features,
+        service,
+        contents.fingerprint,
+        features.stored,
+        shown,
+        partial(recorded, parts.data_dir, features.stored),
+        tables=await asyncio.to_thread(tables_digest, parts.data_dir, features.stored),
+    )
 
 
 async def topic_parents(database: Database) -> dict[int, int]:
@@ -93,17 +144,51 @@ async def train_model(
     clock: Clock,
     options: TrainingOptions,
     report: Report,
+    working_dir: Path | None = None,
 ) -> TrainingOutcome:
     """Train, write and register a release; it becomes live if none is and it beats popularity.
+
+    Args:
+        database: with the register.
+        models_dir: folder of the releases.
+        data: what to train on.
+        clock: tells when the release was made.
+        options: how to train.
+        report: draws progress.
+        working_dir: where finished parts are kept until the release is registered; None for nowhere.
 
     Raises:
         InputError: there is too little history.
     """
-    with trace.get_tracer("waymark.training").start_as_current_span("model.train") as span:
-        trained = await asyncio.to_thread(train, data.history, data.features, options, report)
-        span.set_attribute("waymark.decisions", trained.decisions)
-        span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
-    now = clock()
+    keeping: AbstractContextManager[Parts] = nullcontext(NOTHING)
+    if working_dir is not None and data.tables is not None:
+        determines = (data.fingerprint, data.tables, data.service, data.stored, data.history, data.exposures, options)
+        keeping = working(working_dir, await asyncio.to_thread(work_key, *determines))
+    with keeping as parts:
+        with trace.get_tracer("waymark.training").start_as_current_span("model.train") as span:
+            trained = await in_thread(
+                lambda told: train(data.history, data.features, options, told, exposures=data.exposures, parts=parts),
+                report,
+            )
+            span.set_attribute("waymark.decisions", trained.decisions)
+            span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
+        outcome = await _registered(database, models_dir, data, trained, now=clock(), options=options)
+        return replace(outcome, resumed=len(parts.found))
+
+
+async def _registered(
+    database: Database,
+    models_dir: Path,
+    data: TrainingData,
+    trained: TrainedModel,
+    *,
+    now: datetime,
+    options: TrainingOptions,
+) -> TrainingOutcome:
+    """Write a release and register it."""
+    distributions = None
+    if data.record is not None:
+        distributions = await asyncio.to_thread(data.record, data.history.span[1])
     manifest, digest = await asyncio.to_thread(
         save,
         models_dir,
@@ -115,6 +200,8 @@ async def train_model(
         options=options,
         now=now,
         stored=data.stored,
+        distributions=distributions,
+        until=data.until,
     )
     row = {
         "version": manifest.version,
@@ -128,7 +215,7 @@ async def train_model(
     judgment = trained.evaluation.judgment
     assert judgment is not None  # noqa: S101 - every evaluation has one.
     live = await releases.register(database, row, judgment)
-    return TrainingOutcome(manifest.version, trained.evaluation, live)
+    return TrainingOutcome(manifest.version, trained.evaluation, live, trained.exposures)
 
 
 async def evaluate_model(
@@ -139,4 +226,6 @@ async def evaluate_model(
     Raises:
         InputError: there is too little history.
     """
-    return await asyncio.to_thread(judge, data.history, data.features, protocol, options, report)
+    return await asyncio.to_thread(
+        judge, data.history, data.features, protocol, options, report, exposures=data.exposures
+    )

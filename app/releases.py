@@ -7,7 +7,8 @@ every server at its next look. A release that could not be loaded never becomes 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from database.tables.models import ReleaseStatus, TrialKind
 from security.audit import DONE, Detail, Subject, record
 from serving.artifact import Release, ReleaseManifest, load_release, read_extra, read_manifest
 from serving.trials import described
+from training.distributions import DISTRIBUTIONS, Distributions
 from training.judgment import JUDGMENT, Comparison, Judgment, against_popularity, compare
 
 _ROLLED_BACK = "rolled_back"
@@ -107,6 +109,48 @@ async def list_releases(database: Database) -> list[ReleaseRow]:
     """Return all releases, the newest first."""
     async with database.reader() as reader:
         return await reader.fetch(RELEASES)
+
+
+async def of_layout(database: Database, models_dir: Path, digest: str) -> frozenset[str]:
+    """Return the versions of the releases whose vector is of a layout; of those whose files are gone nobody knows."""
+    rows = await list_releases(database)
+    return await asyncio.to_thread(lambda: frozenset(_of_layout(models_dir, rows, digest)))
+
+
+def _of_layout(models_dir: Path, rows: list[ReleaseRow], digest: str) -> Iterator[str]:
+    for row in rows:
+        with suppress(ReleaseError):
+            if read_manifest(models_dir / row.location, row.digest).vector_digest == digest:
+                yield row.version
+
+
+def recorded_with(folder: Path, manifest: ReleaseManifest) -> Distributions | None:
+    """Return what a release recorded of its features; None for one of a version that did not.
+
+    Raises:
+        ReleaseError: that is damaged.
+    """
+    content = read_extra(folder, manifest, DISTRIBUTIONS)
+    return None if content is None else Distributions.unpacked(content)
+
+
+async def live_record(database: Database, models_dir: Path) -> tuple[ReleaseManifest, Distributions] | None:
+    """Return the live release and what it recorded of its features; None if there is none, or it did not.
+
+    Raises:
+        InputError: its files cannot be read.
+    """
+    row = _live({each.version: each for each in await list_releases(database)})
+    return None if row is None else await asyncio.to_thread(_record_of, models_dir / row.location, row.digest)
+
+
+def _record_of(folder: Path, digest: str) -> tuple[ReleaseManifest, Distributions] | None:
+    try:
+        manifest = read_manifest(folder, digest)
+        found = recorded_with(folder, manifest)
+    except ReleaseError as error:
+        raise InputError(str(error)) from error
+    return None if found is None else (manifest, found)
 
 
 async def compare_releases(database: Database, models_dir: Path, ours: str, theirs: str) -> Compared:

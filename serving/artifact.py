@@ -36,6 +36,31 @@ RANKER = "ranker.ubj"
 RETRIEVERS = "retrievers.npz"
 
 
+class LearnedExposures(BaseModel):
+    """What training read of what learners had been shown.
+
+    Attributes:
+        lists: how many lists.
+        places: how many places of them.
+        chosen: how many of those were clicked or led to an enrollment.
+        releases: how many places each release had ranked.
+        contests: choices between places that the propensities were estimated from.
+        propensities: how much a place is looked at, relative to the one that is looked at most, by the first place of
+            a group that shares it; empty where there was too little to estimate them.
+        learned: choices that the ranker was fitted on, besides the decisions; 0 without propensities.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lists: int
+    places: int
+    chosen: int
+    releases: dict[str, int]
+    contests: int
+    propensities: dict[str, float]
+    learned: int
+
+
 class ReleaseManifest(BaseModel):
     """What a release is.
 
@@ -54,9 +79,12 @@ class ReleaseManifest(BaseModel):
         defaults: median of each column of the vector in which training saw no missing value; it is read in place of
             one. In other columns the ranker has learned what to do without a value.
         data_fingerprint: of the lake that it was trained on.
+        since: first moment of the decisions that it learned from, if that was asked for.
+        until: moment that it was told to know nothing of, if that was asked for.
         trained_from: moment of the earliest enrollment that was known.
         trained_until: moment that everything it has seen lies before.
         training_decisions: how many decisions the ranker was fitted on.
+        exposures: what was learned from what learners had been shown; None where that was not read.
         seed: of everything random in training.
         rounds: trees of the ranker; 0 in a release of a version that did not record them.
         metrics: figures of the evaluation of the same training on an earlier moment.
@@ -78,9 +106,12 @@ class ReleaseManifest(BaseModel):
     vector_digest: str
     defaults: dict[str, float] = {}
     data_fingerprint: str
+    since: datetime | None = None
+    until: datetime | None = None
     trained_from: datetime
     trained_until: datetime
     training_decisions: int
+    exposures: LearnedExposures | None = None
     seed: int
     rounds: int = 0
     metrics: dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from features.vector import VectorLayout
 from serving.candidates import select_candidates
 from training.history import LearningHistory
 from training.split import Stage, decided
+from training.working import NOTHING, Arrays, Parts, as_text, of_text
 
 SAMPLED = 30
 """Candidates a training decision keeps besides the course that was taken, drawn uniformly: only hard ones mislead."""
@@ -100,6 +101,7 @@ class Dataset:
         groups: int64[m], ascending: candidates of one decision share a number.
         decisions: how many decisions there are.
         retrieved: share of the decisions whose course was among the candidates; the others teach nothing.
+        weights: float64[number of groups with candidates]; None where all count alike.
     """
 
     vectors: Floats
@@ -107,6 +109,7 @@ class Dataset:
     groups: Integers
     decisions: int
     retrieved: float
+    weights: NDArray[np.float64] | None = None
 
 
 def examples(
@@ -129,7 +132,9 @@ def training_set(
     stages: tuple[Stage, ...],
     features: PointInTimeFeatures,
     rng: np.random.Generator,
+    *,
     advance: Callable[[int], None] = lambda _: None,
+    parts: Parts = NOTHING,
 ) -> Dataset:
     """Return the training examples of all stages, each with statistics fitted on what lay before it.
 
@@ -139,30 +144,69 @@ def training_set(
         features: stored features as of each decision.
         rng: samples candidates.
         advance: told how many decisions were done.
+        parts: where the examples of finished stages are kept.
     """
-    vectors, taken, groups = [np.empty((0, len(features.layout.names)), np.float32)], [np.empty(0, np.bool_)], []
-    total = retrieved = 0
-    known, similarities = None, None
-    for stage in stages:
-        if similarities is None or known is not stage.known:
-            known = stage.known
-            similarities = fit_similarities(history.interactions.select(known), len(history.traits))
-        for part in examples(history, stage, similarities, rng):
-            found = np.zeros(len(part.decisions), np.bool_)
-            found[part.rows[part.taken]] = True
-            vectors.append(with_features(history, part, features))
-            taken.append(part.taken)
-            groups.append(part.rows + total)
-            total += len(part.decisions)
-            advance(len(part.decisions))
-            retrieved += int(found.sum())
+    found, state = [], _Similarities(history)
+    for number, stage in enumerate(stages):
+        kept = parts.kept(f"stage-{number}")
+        if kept is None:
+            kept = _stage_examples(history, stage, features, state.of(stage), rng, advance=advance)
+            # Who goes on from here draws what would have been drawn.
+            parts.keep(f"stage-{number}", {**kept, "random": as_text(rng.bit_generator.state)})
+        else:
+            rng.bit_generator.state = of_text(kept["random"])
+            advance(len(stage.decisions))
+        found.append(kept)
+    offsets = np.cumsum([0, *(len(stage.decisions) for stage in stages)])
+    groups = [each["groups"] + offset for each, offset in zip(found, offsets, strict=False)]
     return Dataset(
-        vectors=np.concatenate(vectors),
-        taken=np.concatenate(taken),
+        vectors=np.concatenate([np.empty((0, len(features.layout.names)), np.float32), *_each(found, "vectors")]),
+        taken=np.concatenate([np.empty(0, np.bool_), *_each(found, "taken")]),
         groups=np.concatenate([np.empty(0, np.int64), *groups]),
-        decisions=total,
-        retrieved=retrieved / max(1, total),
+        decisions=int(offsets[-1]),
+        retrieved=sum(len(np.unique(each)) for each in groups) / max(1, int(offsets[-1])),
     )
+
+
+def _each(found: Sequence[Arrays], name: str) -> list[NDArray[Any]]:
+    return [each[name] for each in found]
+
+
+class _Similarities:
+    """Similarities of one stage after the other, fitted when they are asked for; two may know the same."""
+
+    def __init__(self, history: LearningHistory) -> None:
+        self._history = history
+        self._known: NDArray[np.bool_] | None = None
+        self._fitted: Similarities | None = None
+
+    def of(self, stage: Stage) -> Similarities:
+        if self._fitted is None or self._known is not stage.known:
+            self._known = stage.known
+            known = self._history.interactions.select(stage.known)
+            self._fitted = fit_similarities(known, len(self._history.traits))
+        return self._fitted
+
+
+def _stage_examples(
+    history: LearningHistory,
+    stage: Stage,
+    features: PointInTimeFeatures,
+    similarities: Similarities,
+    rng: np.random.Generator,
+    *,
+    advance: Callable[[int], None],
+) -> Arrays:
+    """Return `vectors`, `taken` and `groups` of a stage, as of `Dataset`, its groups counted from 0."""
+    vectors, taken = [np.empty((0, len(features.layout.names)), np.float32)], [np.empty(0, np.bool_)]
+    groups, done = [np.empty(0, np.int64)], 0
+    for part in examples(history, stage, similarities, rng):
+        vectors.append(with_features(history, part, features))
+        taken.append(part.taken)
+        groups.append(part.rows + done)
+        done += len(part.decisions)
+        advance(len(part.decisions))
+    return {"vectors": np.concatenate(vectors), "taken": np.concatenate(taken), "groups": np.concatenate(groups)}
 
 
 def with_features(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> Floats:

@@ -65,6 +65,7 @@ def fit_ranker(
         dataset.vectors,
         label=dataset.taken.astype(np.float32),
         qid=dataset.groups,
+        weight=dataset.weights,
         feature_names=list(layout.names),
         max_bin=_PARAMETERS["max_bin"],
         nthread=threads,

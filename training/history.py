@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from features.pair import DAY, CourseTraits, Histories
 from features.similarity import content_vectors, membership, positions_of, title_vectors
 from warehouse.lake import Lake, analytics
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = np.iinfo(np.int64).max
 _KINDS = (EventKind.ENROLLED.value, EventKind.UNENROLLED.value)
 _DESCRIBED = ("course_id", "topic_ids", "skill_ids", "instructor_ids", "level", "language", "status", "title")
@@ -44,6 +45,13 @@ class LearningHistory:
     left: Integers
     languages: tuple[str, ...] = ()
     providers: Sparse | None = None
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Moments of the first and of the last enrollment, of at least one."""
+        moments = self.interactions.moments
+        first, last = (EPOCH + timedelta(microseconds=int(each)) for each in (moments.min(), moments.max()))
+        return first, last
 
     @cached_property
     def learner_offsets(self) -> Integers:
@@ -97,6 +105,18 @@ class LearningHistory:
         """Return bool[m]: enrollments strictly before a moment that had not been left by then."""
         mask: NDArray[np.bool_] = (self.interactions.moments < cutoff) & (self.left >= cutoff)
         return mask
+
+    def until(self, moment: int) -> LearningHistory:
+        """Return what the log told strictly before a moment, microseconds since 1970; courses are those of today."""
+        log, kept = self.interactions, self.interactions.moments < moment
+        known, learners = np.unique(log.learners[kept], return_inverse=True)
+        left = self.left[kept]
+        return replace(
+            self,
+            learner_ids=self.learner_ids[known],
+            interactions=Interactions(learners.astype(np.int64), log.courses[kept], log.moments[kept]),
+            left=np.where(left < moment, left, NEVER),
+        )
 
     def popularity(self, moments: Integers, days: int = 30) -> NDArray[np.float32]:
         """Return float32[d, n], enrollments in the `days` whole UTC days before the day of each moment.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -12,15 +12,21 @@ import numpy as np
 import xgboost
 
 from features.columns import StoredFeature
-from features.similarity import Similarities, fit_similarities
-from serving.artifact import ReleaseManifest, write_release
+from features.interactions import Integers
+from features.similarity import Similarities, fit_similarities, positions_of
+from serving.artifact import LearnedExposures, ReleaseManifest, write_release
 from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
+from training.distributions import DISTRIBUTIONS, Distributions
 from training.evaluate import Evaluation, evaluate
+from training.exposures import Exposures
 from training.fit import ROUNDS, SEED, fit_ranker
-from training.history import LearningHistory
+from training.history import EPOCH, NEVER, LearningHistory
 from training.judgment import JUDGMENT
+from training.lessons import taught
 from training.notes import NOTES
+from training.parts import FittedRanker, evaluation_as_arrays, evaluation_of, similarities_as_arrays, similarities_of
 from training.split import Protocol, Stage, split, training_stages
+from training.working import NOTHING, Parts
 
 Report = Callable[[str, int, int], None]
 """Told the name of a step, how much of it is done, and of how much."""
@@ -34,11 +40,14 @@ class TrainingOptions:
         seed: of everything random.
         threads: how many threads XGBoost may use.
         rounds: how many trees the ranker has.
+        since: first moment (microseconds since 1970) that decisions are learned from; None for a share of the latest.
+            What lies before it still feeds statistics and histories.
     """
 
     seed: int = SEED
     threads: int = 2
     rounds: int = ROUNDS
+    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +59,14 @@ class FittedModel:
         similarities: in the order of the history's courses.
         decisions: how many decisions the ranker was fitted on.
         defaults: `ReleaseManifest.defaults`.
+        exposures: `ReleaseManifest.exposures`.
     """
 
     booster: xgboost.Booster
     similarities: Similarities
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
+    exposures: LearnedExposures | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ class TrainedModel:
         evaluation: of the same training, done on what lay before the last tenth and judged on that.
         decisions: how many decisions the ranker was fitted on.
         defaults: `ReleaseManifest.defaults`.
+        exposures: `ReleaseManifest.exposures`.
     """
 
     booster: xgboost.Booster
@@ -75,24 +87,51 @@ class TrainedModel:
     evaluation: Evaluation
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
+    exposures: LearnedExposures | None = None
 
 
 def train(
-    history: LearningHistory, features: PointInTimeFeatures, options: TrainingOptions, report: Report
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    options: TrainingOptions,
+    report: Report,
+    *,
+    exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> TrainedModel:
     """Evaluate on the end of the history, then fit on all of it.
+
+    Args:
+        history: the log.
+        features: stored features as of any moment.
+        options: how to train.
+        report: draws progress.
+        exposures: what learners were shown, to learn from it too; None for not at all.
+        parts: where finished parts are kept.
 
     Raises:
         InputError: there is too little history.
     """
-    evaluation = judge(history, features, Protocol.TIME_SPLIT, options, report, thorough=False)
+    judging = parts.within("judge")
+    evaluation = judge(
+        history, features, Protocol.TIME_SPLIT, options, report, thorough=False, exposures=exposures, parts=judging
+    )
     end = int(history.interactions.moments.max()) + 1
-    fitted = fit_before(history, features, end, options, report)
-    return TrainedModel(fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults)
+    fitted = fit_before(history, features, end, options, report, exposures=exposures, parts=parts.within("fit"))
+    return TrainedModel(
+        fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults, fitted.exposures
+    )
 
 
 def fit_before(
-    history: LearningHistory, features: PointInTimeFeatures, moment: int, options: TrainingOptions, report: Report
+    history: LearningHistory,
+    features: PointInTimeFeatures,
+    moment: int,
+    options: TrainingOptions,
+    report: Report,
+    *,
+    exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> FittedModel:
     """Fit a model that has seen nothing of a moment (microseconds) and later.
 
@@ -100,11 +139,16 @@ def fit_before(
         InputError: too little lies before it.
     """
     rng = np.random.default_rng(options.seed)
-    stages = training_stages(history, moment, rng)
-    booster, dataset = _fit(history, stages, features, rng, options=options, report=report)
-    known = history.interactions.select(history.known(moment))
-    similarities = fit_similarities(known, len(history.traits))
-    return FittedModel(booster, similarities, dataset.decisions, _defaults(dataset, features.layout.names))
+    stages = training_stages(history, moment, rng, options.since)
+    shown = exposures.between(_start(options), moment) if exposures is not None else None
+    fitted = _fit(history, stages, features, rng, shown, options=options, report=report, parts=parts)
+    kept = parts.kept("similarities")
+    if kept is None:
+        similarities = fit_similarities(history.interactions.select(history.known(moment)), len(history.traits))
+        parts.keep("similarities", similarities_as_arrays(similarities))
+    else:
+        similarities = similarities_of(kept)
+    return FittedModel(fitted.booster, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
 
 
 def judge(
@@ -115,6 +159,8 @@ def judge(
     report: Report,
     *,
     thorough: bool = True,
+    exposures: Exposures | None = None,
+    parts: Parts = NOTHING,
 ) -> Evaluation:
     """Fit on what a protocol lets be known, and rank the decisions it asks about.
 
@@ -125,23 +171,48 @@ def judge(
         options: how to train.
         report: draws progress.
         thorough: whether to compare with every baseline; `evaluate` says what is left out otherwise.
+        exposures: what learners were shown, to learn from it too; None for not at all.
+        parts: where finished parts are kept.
 
     Raises:
         InputError: there is too little history.
     """
+    kept = parts.kept("evaluation")
+    if kept is not None:
+        return evaluation_of(kept)
     rng = np.random.default_rng(options.seed)
-    divided = split(history, protocol, rng)
-    booster, dataset = _fit(history, divided.training, features, rng, options=options, report=report)
-    return evaluate(
+    divided = split(history, protocol, rng, options.since)
+    shown = None
+    if exposures is not None:
+        shown = exposures.between(_start(options), _hidden_from(history, divided.test, exposures))
+    fitted = _fit(history, divided.training, features, rng, shown, options=options, report=report, parts=parts)
+    found = evaluate(
         history,
         protocol,
         divided,
-        booster,
-        Defaulted(features, _defaults(dataset, features.layout.names)),
+        fitted.booster,
+        Defaulted(features, fitted.defaults),
         seed=options.seed,
         step=lambda name, total: _counted(name, total, report),
         thorough=thorough,
     )
+    parts.keep("evaluation", evaluation_as_arrays(found))
+    return found
+
+
+def _start(options: TrainingOptions) -> int:
+    return -NEVER if options.since is None else options.since
+
+
+def _hidden_from(history: LearningHistory, test: Stage, exposures: Exposures) -> int | Integers:
+    """Return the moment from which on a test hides what learners were shown; int64[s] where each has its own."""
+    if test.until is not None:
+        return test.until
+    log = history.interactions
+    hidden = np.full(len(history.learner_ids), NEVER)
+    hidden[log.learners[test.decisions]] = log.moments[test.decisions]
+    places, known = positions_of(exposures.learner_ids, history.learner_ids)
+    return np.where(known, hidden[np.where(known, places, 0)], NEVER)
 
 
 def save(
@@ -155,15 +226,30 @@ def save(
     options: TrainingOptions,
     now: datetime,
     stored: tuple[StoredFeature, ...] = (),
+    distributions: Distributions | None = None,
+    until: int | None = None,
 ) -> tuple[ReleaseManifest, str]:
     """Write a release to its own folder below `models_dir`.
+
+    Args:
+        models_dir: folder of the releases.
+        trained: what to write.
+        history: the log that it was trained on.
+        features: that it was trained with.
+        service: name of their feature service.
+        fingerprint: of the lake.
+        options: how it was trained.
+        now: the moment, which names the release.
+        stored: features of the service.
+        distributions: what they were like at the end of the history.
+        until: moment (microseconds since 1970) that the history was cut at; None where it was not.
 
     Returns:
         Its manifest and the manifest's digest.
     """
     version = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    moments = history.interactions.moments
     layout = features.layout
+    trained_from, trained_until = history.span
     manifest = ReleaseManifest(
         version=version,
         created_at=now,
@@ -175,9 +261,12 @@ def save(
         vector_digest=layout.digest,
         defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
-        trained_from=_moment(int(moments.min())),
-        trained_until=_moment(int(moments.max())),
+        since=_moment(options.since),
+        until=_moment(until),
+        trained_from=trained_from,
+        trained_until=trained_until,
         training_decisions=trained.decisions,
+        exposures=trained.exposures,
         seed=options.seed,
         rounds=options.rounds,
         metrics=trained.evaluation.as_json(),
@@ -190,7 +279,7 @@ def save(
         trained.booster,
         history.traits.course_ids,
         trained.similarities,
-        extras=_extras(trained.evaluation),
+        extras=_extras(trained.evaluation, distributions),
     )
     return manifest, digest
 
@@ -200,12 +289,23 @@ def _fit(
     stages: tuple[Stage, ...],
     features: PointInTimeFeatures,
     rng: np.random.Generator,
+    shown: Exposures | None,
     *,
     options: TrainingOptions,
     report: Report,
-) -> tuple[xgboost.Booster, Dataset]:
+    parts: Parts,
+) -> FittedRanker:
+    kept = parts.kept("ranker")
+    if kept is not None:
+        return FittedRanker.of(kept)
+    looking = parts.within("examples")
     total = sum(len(stage.decisions) for stage in stages)
-    dataset = training_set(history, stages, features, rng, _counted("Looking back at decisions", total, report))
+    advance = _counted("Looking back at decisions", total, report)
+    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking)
+    defaults = _defaults(dataset, features.layout.names)
+    record = None
+    if shown is not None:
+        dataset, record = taught(dataset, shown, replace(features.layout, defaults=defaults).fill)
     rounds = _counted("Fitting the ranker", options.rounds, report)
     booster = fit_ranker(
         dataset,
@@ -215,7 +315,11 @@ def _fit(
         threads=options.threads,
         advance=lambda: rounds(1),
     )
-    return booster, dataset
+    fitted = FittedRanker(booster, dataset.decisions, defaults, record)
+    parts.keep("ranker", fitted.as_arrays())
+    # They are most of what is kept, and nobody needs them any more.
+    looking.drop()
+    return fitted
 
 
 def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
@@ -238,10 +342,10 @@ def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
     return advance
 
 
-def _extras(evaluation: Evaluation) -> dict[str, bytes]:
-    found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes}
+def _extras(evaluation: Evaluation, distributions: Distributions | None) -> dict[str, bytes]:
+    found = {JUDGMENT: evaluation.judgment, NOTES: evaluation.notes, DISTRIBUTIONS: distributions}
     return {name: each.packed() for name, each in found.items() if each is not None}
 
 
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC)
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)

@@ -53,6 +53,8 @@ class Drift:
         missing_then: share of the learners or courses without a value at the end of training.
         missing_now: share of them now.
         count: how many learners or courses are compared.
+        rewritten: population stability index of what the tables now tell of the end of training against what they
+            told then; None where training did not record that.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Drift:
     missing_then: float
     missing_now: float
     count: int
+    rewritten: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def page(contents: ReportContents) -> str:
             }
             for each in contents.examples
         ],
+        drift_recorded=contents.drift is not None and any(each.rewritten is not None for each in contents.drift),
         drift_missing=contents.missing[0],
         examples_missing=contents.missing[1],
         plots={name: Markup(svg) for name, svg in _plots(contents, segments, importance).items()},  # noqa: S704 - texts in them are escaped.
@@ -138,7 +142,8 @@ def page(contents: ReportContents) -> str:
 def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
     return [
         ("Trained on", f"{manifest.trained_from:%Y-%m-%d} to {manifest.trained_until:%Y-%m-%d}"),
-        ("Decisions", f"{manifest.training_decisions:,}"),
+        ("Decisions", f"{manifest.training_decisions:,}{_since(manifest)}"),
+        ("Choices of what was shown", _learned(manifest)),
         ("Feature service", manifest.feature_service),
         ("Columns", f"{len(manifest.vector_names)}, digest {manifest.vector_digest[:12]}"),
         ("Data", f"fingerprint {manifest.data_fingerprint[:12]}"),
@@ -146,6 +151,19 @@ def _facts(manifest: ReleaseManifest) -> list[tuple[str, str]]:
         ("Trees", str(manifest.rounds or "unknown")),
         ("Code", f"Waymark {manifest.code_version}"),
     ]
+
+
+def _since(manifest: ReleaseManifest) -> str:
+    return "" if manifest.since is None else f", since {manifest.since:%Y-%m-%d %H:%M} UTC"
+
+
+def _learned(manifest: ReleaseManifest) -> str:
+    found = manifest.exposures
+    if found is None:
+        return "not read"
+    if not found.learned:
+        return f"none; {found.contests:,} of them told of places, which is too few"
+    return f"{found.learned:,}; {found.contests:,} told how much each place is looked at"
 
 
 def _rankers(metrics: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -251,7 +269,7 @@ def _kind(name: str, manifest: ReleaseManifest) -> str:
     return "learner" if name in manifest.vector_names[:edge] else "course"
 
 
-def _moved(found: Drift) -> dict[str, str]:
+def _moved(found: Drift) -> dict[str, Any]:
     if found.count < FEWEST:
         verdict = "too few to tell"
     else:
@@ -261,6 +279,8 @@ def _moved(found: Drift) -> dict[str, str]:
         "index": f"{found.index:.3f}",
         "missing_then": f"{found.missing_then:.1%}",
         "missing_now": f"{found.missing_now:.1%}",
+        "rewritten": "" if found.rewritten is None else f"{found.rewritten:.3f}",
+        "changed": found.rewritten is not None and found.rewritten >= STABLE and found.count >= FEWEST,
         "verdict": verdict,
     }
 

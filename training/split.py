@@ -78,32 +78,50 @@ class Split:
     test: Stage
 
 
-def split(history: LearningHistory, protocol: Protocol, rng: np.random.Generator) -> Split:
+def split(history: LearningHistory, protocol: Protocol, rng: np.random.Generator, since: int | None = None) -> Split:
     """Return the stages of a protocol.
+
+    Args:
+        history: the log.
+        protocol: what is known, and what is asked.
+        rng: samples decisions.
+        since: as of `training_stages`.
 
     Raises:
         InputError: there is too little history to evaluate anything.
     """
-    divided = (_time_split if protocol is Protocol.TIME_SPLIT else _leave_last_out)(history, rng)
+    divided = (_time_split if protocol is Protocol.TIME_SPLIT else _leave_last_out)(history, rng, since)
     if len(divided.test.decisions) == 0 or sum(len(stage.decisions) for stage in divided.training) == 0:
         raise InputError(
             f"There are {len(history.interactions)} enrollments, too few for {protocol}: no learner has "
-            f"{EVALUATED_AFTER} courses before the one to be predicted."
+            f"{EVALUATED_AFTER} courses before the one to be predicted"
+            + ("." if since is None else ", or none decided in the range before that.")
         )
     return divided
 
 
-def training_stages(history: LearningHistory, cutoff: int, rng: np.random.Generator) -> tuple[Stage, ...]:
+def training_stages(
+    history: LearningHistory, cutoff: int, rng: np.random.Generator, since: int | None = None
+) -> tuple[Stage, ...]:
     """Return stages over the latest decisions strictly before a moment, each fitted on what lay before it.
 
     Every block of time is decided on twice: each decision at its own moment, as a page that is looked at, and the
     learners' next courses as of the block's beginning, as a letter that is sent, or a test that looks ahead.
+
+    Args:
+        history: the log.
+        cutoff: the moment, microseconds since 1970.
+        rng: samples decisions.
+        since: first moment of the decisions, all of which are taken then; None for the latest `TRAINING_SHARE`.
     """
     moments = history.interactions.moments
     # What a robot takes teaches nothing, and there can be much of it.
     decisions = np.flatnonzero((moments < cutoff) & (history.earlier >= TRAINED_AFTER) & (history.earlier <= ROBOTIC))
     decisions = decisions[np.argsort(moments[decisions], kind="stable")]
-    decisions = decisions[int(len(decisions) * (1 - TRAINING_SHARE)) :]
+    if since is None:
+        decisions = decisions[int(len(decisions) * (1 - TRAINING_SHARE)) :]
+    else:
+        decisions = decisions[moments[decisions] >= since]
     stages: list[Stage] = []
     count = min(STAGES, max(2, _most_decisions(history) // FEWEST_IN_STAGE))
     for block in np.array_split(decisions, count):
@@ -152,12 +170,12 @@ def split_moment(history: LearningHistory) -> int:
     return int(moments[int(len(moments) * (1 - TEST_SHARE))]) if len(moments) else 0
 
 
-def _time_split(history: LearningHistory, rng: np.random.Generator) -> Split:
+def _time_split(history: LearningHistory, rng: np.random.Generator, since: int | None) -> Split:
     moments = np.sort(history.interactions.moments)
     moment = split_moment(history)
     earlier = int(moments[int(len(moments) * (1 - 2 * TEST_SHARE))]) if len(moments) else 0
     return Split(
-        training=training_stages(history, moment, rng),
+        training=training_stages(history, moment, rng, since),
         validation=_first_after(history, earlier, moment),
         test=_first_after(history, moment, NEVER),
     )
@@ -167,14 +185,15 @@ def _first_after(history: LearningHistory, begins: int, ends: int) -> Stage:
     return Stage(history.known(begins), ahead(history, begins, ends, earlier=EVALUATED_AFTER, count=1), begins)
 
 
-def _leave_last_out(history: LearningHistory, rng: np.random.Generator) -> Split:
+def _leave_last_out(history: LearningHistory, rng: np.random.Generator, since: int | None) -> Split:
     log = history.interactions
     later = np.searchsorted(log.learners, log.learners, side="right") - 1 - np.arange(len(log))
     earlier = history.earlier
     last = np.flatnonzero((later == 0) & (earlier >= EVALUATED_AFTER))
     before_last = np.flatnonzero((later == 1) & (earlier >= TRAINED_AFTER))
     known = later >= 2  # noqa: PLR2004 - the last and its label.
-    training = Stage(known, _sample(before_last, _most_decisions(history), rng))
+    learned = before_last if since is None else before_last[log.moments[before_last] >= since]
+    training = Stage(known, _sample(learned, _most_decisions(history), rng))
     validation = Stage(known, _sample(before_last, _VALIDATED, rng))
     return Split((training,), validation, Stage(later >= 1, last))
 

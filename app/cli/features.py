@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app import releases
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
 from app.progress import shown
 from app.wiring import Platform
@@ -139,15 +140,18 @@ def validate(
     """Check the feature tables against what their declarations expect; exit code 1 when something does not hold.
 
     Freshness of views; of each feature that it is in the table and of its kind, the share of entities without a
-    value, the range, and drift: the population stability index of the newest values against those of 30 days ago.
-    Reads the declarations of `feature_repo/`, the tables and the registry; writes nothing but the file of `--json`.
+    value, the range, and drift: the population stability index of the newest values against those of 30 days ago, and
+    against what the live release recorded at the end of its training, which the tables must still tell of that moment.
+    Reads the declarations of `feature_repo/`, the tables, the registry and the live release; writes nothing but the
+    file of `--json`.
     """
     check_folder(json)
     from app import feature_checks  # noqa: PLC0415 - Feast takes seconds to import.
 
     async def work(parts: Platform) -> tuple[list[Check], datetime]:
         now = parts.clock()
-        return await asyncio.to_thread(feature_checks.validate, places(parts), now), now
+        trained = await releases.live_record(parts.database, parts.models_dir)
+        return await asyncio.to_thread(feature_checks.validate, places(parts), now, trained), now
 
     checks, now = run_on_platform(data_dir, work)
     if json is not None:

@@ -32,9 +32,17 @@ app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
+Exposed = Annotated[
+    bool,
+    typer.Option(
+        "--exposures/--no-exposures",
+        help="Learn from what learners were shown too, corrected for its place, where enough was logged.",
+    ),
+]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
+_MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 
 
 @app.command()
@@ -44,24 +52,50 @@ def train(
     threads: Threads = 2,
     rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
+    *,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--since", formats=_MOMENTS, help="Learn from decisions at or after this moment only, UTC."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=_MOMENTS, help="Know nothing of this moment and later, UTC."),
+    ] = None,
+    exposures: Exposed = True,
 ) -> None:
-    """Train a release on all history and evaluate it on the last tenth of it.
+    """Train a release on all history, or on what lay before --until, and evaluate it on the last tenth of that.
 
+    Learns from the latest decisions, or from all since --since; what lies before them feeds statistics and histories.
     Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
-    `models/` of the data folder and registers it; the first release that beats popularity becomes live.
+    `models/` of the data folder and registers it; the first release that beats popularity becomes live. Interrupted,
+    it leaves finished parts in `training/`; the same command goes on from there, to the same release.
     """
-    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds)
+    if since is not None and until is not None and since >= until:
+        raise InputError("--since must lie before --until.")
+    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds, since=_microseconds(since))
+    moment = _microseconds(until)
 
     async def work(parts: Platform) -> TrainingOutcome:
-        async with training_data(parts, feature_service) as data:
+        async with training_data(parts, feature_service, exposures=exposures) as found:
+            data = found if moment is None else found.known_before(moment)
             with shown(progress_console()) as report:
                 return await train_model(
-                    parts.database, parts.models_dir, data, clock=parts.clock, options=options, report=report
+                    parts.database,
+                    parts.models_dir,
+                    data,
+                    clock=parts.clock,
+                    options=options,
+                    report=report,
+                    working_dir=parts.data_dir / "training",
                 )
 
     outcome = run_on_platform(data_dir, work)
     console = Console(highlight=False)
+    if outcome.resumed:
+        console.print(f"{outcome.resumed} parts of a training that was interrupted were not made again.")
     print_evaluation(console, outcome.evaluation)
+    if outcome.exposures is not None and outcome.exposures.learned:
+        console.print(f"It learned from {outcome.exposures.learned:,} choices of what learners were shown too.")
     if outcome.live:
         console.print(f"Release {outcome.version} is live.")
     else:
@@ -79,6 +113,7 @@ def evaluate(
     feature_service: Service = _SERVICE,
     *,
     rounds: Rounds = TrainingOptions.rounds,
+    exposures: Exposed = True,
     json: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file too.")] = None,
 ) -> None:
     """Train without what a protocol holds out, and print how well that is predicted.
@@ -92,7 +127,7 @@ def evaluate(
     check_folder(json)
 
     async def work(parts: Platform) -> Evaluation:
-        async with training_data(parts, feature_service) as data:
+        async with training_data(parts, feature_service, exposures=exposures) as data:
             with shown(progress_console()) as report:
                 return await evaluate_model(data, protocol, options, report)
 
@@ -117,7 +152,7 @@ def score(
         datetime | None,
         typer.Option(
             "--as-of",
-            formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"],
+            formats=_MOMENTS,
             help="Score from what was known before this moment, UTC, with a model fitted before it.",
         ),
     ] = None,
@@ -159,6 +194,10 @@ def score(
     console.print(f"{found.learners} learners have a list, {found.by_model} of them by the model.")
     if found.unknown:
         console.print(f"{found.unknown} learners are not known and have none.")
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.replace(tzinfo=UTC).timestamp() * 1_000_000)
 
 
 app.command()(releases.compare)

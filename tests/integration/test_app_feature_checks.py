@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -12,13 +13,17 @@ import pandas as pd
 import pytest
 
 from app.feature_checks import failing, report, validate
+from app.feature_distributions import compared, recorded
 from app.feature_pipeline import FeaturePlaces, apply
 from app.feature_plans import coverage, plan
 from core.clock import ManualClock
 from core.errors import InputError
 from database.session import Database
 from feature_repo.services import definitions
+from features.columns import FeatureKind, StoredFeature
 from tests.added_features import MODULE, SERVICE, VIEW, days_before, declared, rewrite, signals
+from tests.simulated_ranking import release
+from training.distributions import Distributions
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COURSES = list(range(1, 101))
@@ -95,6 +100,60 @@ def test_each_expectation_can_fail(places: FeaturePlaces, file: Path, part: str)
     told = report(validate(places, NOW), NOW)
     assert not told["holds"]
     assert "2026-03-01T12:00:00+00:00" == told["as_of"]
+
+
+STORED: tuple[StoredFeature, ...] = (
+    StoredFeature("course", VIEW, "course_rating"),
+    StoredFeature("course", VIEW, "course_format", FeatureKind.CATEGORY, categories=("VIDEO", "TEXT")),
+    StoredFeature("course", VIEW, "course_embedding", FeatureKind.EMBEDDING, width=3),
+    StoredFeature("course", VIEW, "course_gone"),
+    StoredFeature("course", "view_gone", "course_lost"),
+)
+
+
+@pytest.mark.parametrize("change", ["none", "now", "past", "newcomers", "width"])
+def test_features_are_compared_with_what_training_recorded(places: FeaturePlaces, file: Path, change: str) -> None:
+    """What moved since fails `training`; a past that reads otherwise now fails `rewritten`, of any feature."""
+    assert file.exists()
+    frame, end = good(), NOW - timedelta(days=20)
+    write(places, frame)
+    then = recorded(places.data_dir, STORED, end)
+    assert [each.reference for each in STORED[:3]] == list(then.features)
+    assert [1, 1, 3] == [len(each) for each in then.features.values()]
+    assert then == Distributions.unpacked(then.packed())
+    later, stored = frame["event_timestamp"] > pd.Timestamp(end), STORED
+    if change == "now":
+        frame.loc[later, "course_rating"] = 4.9
+    elif change == "past":
+        frame.loc[~later, "course_format"] = "TEXT"
+    elif change == "newcomers":
+        # Who came later was not there to be compared with.
+        frame = pd.concat([frame, signals(list(range(200, 400)), days_before(NOW, 1)).assign(course_rating=5.0)])
+    elif change == "width":
+        stored = tuple(replace(each, width=4) if each.name == "course_embedding" else each for each in STORED)
+    write(places, frame)
+    manifest = release().manifest.model_copy(update={"stored_features": stored})
+    checks = [each for each in validate(places, NOW, (manifest, then)) if each.rule in {"training", "rewritten"}]
+    assert {
+        "now": [("course_rating", "training")],
+        "past": [("course_format", "rewritten")],
+    }.get(change, []) == [(each.feature, each.rule) for each in failing(checks)]
+    expected = {("course_rating", "training"), ("course_rating", "rewritten"), ("course_format", "rewritten")}
+    wider = {("course_embedding", "rewritten")} if change != "width" else set()
+    assert {*expected, *wider} == {(each.feature, each.rule) for each in checks}
+
+
+def test_few_entities_and_unreadable_tables_are_not_compared(places: FeaturePlaces, file: Path) -> None:
+    """Fifty entities are needed, and a table that is gone costs its own comparison only, at both ends."""
+    assert file.exists()
+    write(places, good().query("course_id <= 40"))
+    then = recorded(places.data_dir, STORED, NOW)
+    manifest = release().manifest.model_copy(update={"stored_features": STORED})
+    told = validate(places, NOW, (manifest, then))
+    assert {"training", "rewritten"}.isdisjoint(each.rule for each in told)
+    (places.data_dir / "signals.parquet").write_bytes(b"no table")
+    assert {} == recorded(places.data_dir, STORED, NOW).features
+    assert [] == list(compared(places.data_dir, STORED, then, NOW))
 
 
 async def test_a_plan_tells_every_difference_and_writes_nothing(

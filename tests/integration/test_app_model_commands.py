@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -129,7 +130,8 @@ def test_a_model_from_training_to_a_recommendation(platform: FeaturePlaces) -> N
     figures = json.loads(table.read_text(encoding="utf-8"))
     assert {*CLASSICS, BLEND, "model"} == set(figures["rankers"])
     assert figures["rankers"]["model"]["ndcg"] > figures["rankers"]["popularity"]["ndcg"]
-    second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15"])
+    ranged = ["--since", "2025-02-01", "--until", "2025-10-01T12:00:00"]
+    second = runner.invoke(model.app, ["train", "--threads", "1", "--rounds", "15", *ranged])
     version = second.stdout.split("Release ")[1].split()[0]
     assert "candidate" in second.stdout
     refused = runner.invoke(model.app, ["promote", version])
@@ -172,6 +174,11 @@ def check_page(page: Path, release: Path) -> None:
     assert 15 == curve[-1][0]
     assert metrics["rankers"]["model"]["ndcg"] == pytest.approx(curve[-1][1])
     headings = ("Against other rankers", "By segment", "Learning curve", "What of the catalog is shown")
+    kept = json.loads((release / "distributions.json").read_text(encoding="utf-8"))
+    assert "learner_activity:learner_enrollment_count" in kept["features"]
+    # Nothing has been written since, so that every second index is none at all.
+    rewritten = re.findall(r'<td class="n">[\d.]+</td><td class="n">([\d.]+)</td><td class="n">[\d.]+%</td>', text)
+    assert ["0.000"] * len(kept["features"]) == rewritten
     for heading in (*headings, "What the ranker reads", "Drift since training", "Examples", "Learner "):
         assert f"{heading}" in text
     assert "took Course [" in text
@@ -231,6 +238,7 @@ def test_wrong_input_is_one_line(
     for arguments in (
         ["evaluate", "--json", missing],
         ["train"],
+        ["train", "--since", "2025-02-01", "--until", "2025-02-01"],
         ["promote", "none"],
         ["report", "--output", str(tmp_path / "report.html")],
         ["report", "--output", missing],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 import pytest_asyncio
 from sqlalchemy import delete, select
@@ -13,15 +15,19 @@ from sqlalchemy import delete, select
 from core.clock import ManualClock
 from core.errors import UnavailableError
 from core.ids import time_ordered_uuid
+from database.queries.events import NewEvent, insert_many
 from database.session import Database
 from database.tables.enrollments import enrollments
-from database.tables.events import events
+from database.tables.events import EventKind, events
 from database.tables.learners import learners
 from database.tables.recommendations import RecommendationSurface
 from serving.exposures import Exposures
 from serving.rankings import ListPage, RankedCourse, RecommendationRequest, Strategy
 from serving.recommender import Recommender
 from tests.ruled_platform import ShuffledModel, write_platform
+from training.exposures import load_exposures
+from warehouse.export import export
+from warehouse.lake import Lake
 
 _HISTORY: Any = [None]
 
@@ -69,6 +75,29 @@ async def test_page_of_the_model_is_logged_with_its_features(platform: Database,
     assert {"course": float(rows[0].course_id), "unknown": None} == rows[0].payload["features"]
     assert ("v1", "HOME", False) == tuple(rows[0].payload[name] for name in ("model", "surface", "explored"))
     assert 3 == exposures.logged
+
+
+async def test_training_reads_what_was_logged_and_what_came_of_it(
+    platform: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """From a page and an enrollment that names it, through the lake, to a place with its vector and its outcome."""
+    exposures = Exposures(platform, 1.0)
+    request = RecommendationRequest(1, clock(), 3)
+    async with platform.reader() as reader:
+        page = await Recommender(ShuffledModel(), 10.0, exposures=exposures).page(reader, request, 0)
+    await exposures.settled()
+    _, second = page.courses[1]
+    enrolled = NewEvent(EventKind.ENROLLED, 1, second.course_id, clock(), {}, page.list_id)
+    async with platform.transaction() as connection:
+        await insert_many(connection, [enrolled], clock())
+    lake = Lake(tmp_path / "lake")
+    await export(platform, lake, clock)
+    found = load_exposures(lake, ("course", "unknown"), frozenset({"v1"}))
+    assert [1, 2, 3] == found.places.tolist()
+    assert [False, True, False] == found.chosen.tolist()
+    courses = [course.course_id for _, course in page.courses]
+    assert courses == found.course_ids.tolist() == found.vectors[found.rows, 0].tolist()
+    assert np.isnan(found.vectors[:, 1]).all()
 
 
 async def test_what_popularity_shows_is_not_logged(platform: Database, clock: ManualClock) -> None:

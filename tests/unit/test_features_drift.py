@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from features.drift import population_stability
+from features.drift import Sketch, population_stability
 
 BEFORE = np.arange(1000.0)
 Values = arrays(np.float64, st.integers(1, 60), elements=st.one_of(st.floats(-1e6, 1e6), st.just(np.nan)))
@@ -60,3 +60,13 @@ def test_infinite_values_are_missing() -> None:
     values = np.arange(100.0)
     holed = np.where(values < 50, np.nan, values)
     assert population_stability(values, holed) == population_stability(values, np.where(values < 50, np.inf, values))
+
+
+@given(Values, Values)
+def test_a_sketch_compares_as_its_values_do(before: NDArray[np.float64], now: NDArray[np.float64]) -> None:
+    """What is kept of a population is enough for the index, to the last bit."""
+    sketch = Sketch.of(before)
+    assert population_stability(before, now) == sketch.stability(now)
+    assert len(before) == sketch.size
+    assert np.isnan(before).mean() == pytest.approx(sketch.missing)
+    assert len(sketch.edges) + 2 == len(sketch.counts) < 24

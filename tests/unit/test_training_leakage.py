@@ -9,13 +9,17 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.errors import InputError
+from features.histories import DAY
 from features.similarity import fit_similarities
 from tests.simulated_history import CountedFeatures, simulated_events, simulated_traits
 from training.dataset import examples, with_features
 from training.history import LearningHistory, learning_history
+from training.release import TrainingOptions, train
 from training.split import Protocol, Stage, split, split_moment, training_stages
 
 TRAITS = simulated_traits()
+_COLUMNS = ("learners", "courses", "moments")
 EVENTS = simulated_events()
 
 
@@ -67,6 +71,57 @@ def _seen(history: LearningHistory) -> list[NDArray[Any]]:
 def _by_moment(history: LearningHistory, stage: Stage) -> NDArray[Any]:
     order = np.argsort(history.interactions.moments[stage.decisions], kind="stable")
     return stage.decisions[order]
+
+
+@pytest.mark.parametrize("moment", [MOMENT, MOMENT + 1, int(HISTORY.interactions.moments.max()) + 1])
+def test_a_log_that_is_cut_is_what_was_told_before_the_moment(moment: int) -> None:
+    """To the last array the log of before: learners who came later are not there, and nobody has left yet."""
+    leavings = EVENTS.iloc[::7].assign(
+        kind="unenrolled", occurred_at=EVENTS["occurred_at"].iloc[::7] + pd.Timedelta(days=20)
+    )
+    events = pd.concat([EVENTS, leavings])
+    whole = history_of(events)
+    earlier = history_of(events[events["occurred_at"] < pd.Timestamp(moment, unit="us", tz="UTC")])
+    cut = whole.until(moment)
+    for ours, theirs in (
+        (cut.learner_ids, earlier.learner_ids),
+        (cut.left, earlier.left),
+        *((getattr(cut.interactions, name), getattr(earlier.interactions, name)) for name in _COLUMNS),
+    ):
+        np.testing.assert_array_equal(theirs, ours)
+    assert len(cut.learner_ids) <= len(whole.learner_ids)
+
+
+def test_training_until_a_moment_gives_the_model_of_that_moment() -> None:
+    """From a log that went on, cut, and from the log as it was: the same bytes, and the same figures."""
+    options = TrainingOptions(threads=1, rounds=5)
+    whole = HISTORY.until(MOMENT)
+    earlier = history_of(EVENTS[EVENTS["occurred_at"] < pd.Timestamp(MOMENT, unit="us", tz="UTC")])
+    # The feature store of today knows what came later, and is asked as of before.
+    ours, theirs = (
+        train(history, CountedFeatures(stored), options, lambda *_: None)
+        for history, stored in ((whole, HISTORY), (earlier, earlier))
+    )
+    assert ours.booster.save_raw() == theirs.booster.save_raw()
+    assert ours.evaluation == theirs.evaluation
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_decisions_since_a_moment_are_all_learned_from_and_no_earlier_one(protocol: Protocol) -> None:
+    """Since bounds the decisions and not the knowledge: statistics and histories see what lay before."""
+    since = int(np.quantile(HISTORY.interactions.moments, 0.2))
+    moments = HISTORY.interactions.moments
+    divided, usual = (split(HISTORY, protocol, np.random.default_rng(1), each) for each in (since, None))
+    decided = np.concatenate([moments[stage.decisions] for stage in divided.training])
+    assert since <= decided.min()
+    assert decided.min() < since + 30 * DAY
+    assert all(moments[stage.known].min() < since for stage in divided.training)
+    np.testing.assert_array_equal(usual.test.decisions, divided.test.decisions)
+    if protocol is Protocol.TIME_SPLIT:
+        # The usual share begins later.
+        assert decided.min() < min(moments[stage.decisions].min() for stage in usual.training)
+    with pytest.raises(InputError, match="none decided in the range"):
+        split(HISTORY, protocol, np.random.default_rng(1), int(moments.max()) + 1)
 
 
 def test_stages_know_only_what_lies_before_their_first_decision() -> None:

@@ -107,7 +107,11 @@ class Outline(HTMLParser):
 
 
 def written(
-    *, whole: bool, intervals: bool = True, instructors: tuple[tuple[int, dict[str, float]], ...] | None = ()
+    *,
+    whole: bool,
+    intervals: bool = True,
+    recorded: bool = False,
+    instructors: tuple[tuple[int, dict[str, float]], ...] | None = (),
 ) -> str:
     """Return the page of the simulated release, or of one of before, whose segments have no intervals.
 
@@ -141,6 +145,7 @@ def written(
                 Drift("moved", 0.4, 0.0, 0.5, 900),
                 Drift("stayed", 0.01, 0.0, 0.0, 900),
                 Drift("few", 0.9, 0.0, 0.0, 20),
+                *([Drift("refilled", 0.02, 0.0, 0.0, 900, rewritten=0.777)] if recorded else []),
             ]
             if whole
             else None,
@@ -180,6 +185,16 @@ def test_page_tells_how_places_are_shared_among_instructors() -> None:
     assert ["0.250", "0.0125", "7.5%"] == outline.cells[row + 1 : row + 4]
     for bare in (written(whole=True), written(whole=True, instructors=None)):
         assert "instructors" not in bare
+
+
+def test_page_tells_a_past_that_was_rewritten_where_training_recorded_it() -> None:
+    """The second index stands there for releases that have one, and others say what they compare with."""
+    assert "Rewritten" not in written(whole=True)
+    assert "since training did not record it" in written(whole=True)
+    text = written(whole=True, recorded=True)
+    assert "was recorded by training" in text
+    assert '<td class="n warn">0.777</td>' in text
+    assert [] == Outline(text).open
 
 
 def test_page_is_well_formed_and_explains_each_column() -> None:
