@@ -9,6 +9,7 @@ from uuid import UUID
 
 from core.errors import CommandError, ForbiddenError, InvalidArgumentError, UserErrorCode
 from core.ids import decode_id, decode_key
+from core.selections import Written
 from database.notifications import enrollment_topic, notify
 from database.queries import courses as course_queries, enrollments as queries, events as event_queries
 from database.queries.courses import CourseRow
@@ -23,6 +24,7 @@ from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
 from resolvers.watching import watched
+from resolvers.writing import asked_for
 from security.audit import Subject
 
 _SCOPE = "enrollments"
@@ -127,6 +129,7 @@ async def enrollments(
     first: int | None = None,
     after: str | None = None,
     status: EnrollmentStatus | None = None,
+    written: Written | None = None,
 ) -> list[Page[EnrollmentRow]]:
     """Return a page of each viewer's enrollments, newest first; without a status, all but withdrawn ones.
 
@@ -140,7 +143,10 @@ async def enrollments(
     values: dict[str, Any] = {"learner_ids": list(set(keys)), "statuses": list(statuses), "limit": asked.limit + 1}
     if asked.after is not None:
         values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
-    rows = await context.reader.fetch(queries.page(after=asked.after is not None), **values)
+    selection, parameters = asked_for(context, written)
+    rows = await context.reader.fetch(
+        queries.page(after=asked.after is not None, selection=selection), **{**parameters, **values}
+    )
     return [
         page(
             found,

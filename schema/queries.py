@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from database.notifications import CATALOG
+from database.queries.courses import COURSE
 from database.tables.recommendations import RecommendationSurface
 from execution.directives import list_size, public, signed_out
 from execution.fields import batch
@@ -55,12 +56,12 @@ class Query(RecommendationRuleQuery, UserQuery):
         """The caller's own account; null when signed out."""
         raise NotImplementedError
 
-    @batch(course_resolvers.course, policy=ANYONE, cached=signed_out(60))
+    @batch(course_resolvers.course, policy=ANYONE, cached=signed_out(60), rows=COURSE)
     def course(self, by: Annotated[CourseBy, strawberry.argument(description="Which course.")]) -> Course | None:
         """One course; null when there is none of that name that the caller may see. Authors see their drafts."""
         raise NotImplementedError
 
-    @batch(course_resolvers.courses, policy=ANYONE, cached=public(60, CATALOG))
+    @batch(course_resolvers.courses, policy=ANYONE, cached=public(60, CATALOG), rows=COURSE)
     def courses(
         self,
         *,

@@ -25,7 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.selections import Selection
 from database.queries.topics import CountRow
+from database.queries.written import Table, columns
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.attempts import attempts
@@ -73,6 +75,7 @@ _COLUMNS = (
     enrollments.c.enrolled_at,
     enrollments.c.completed_at,
 )
+ENROLLMENT = Table("Enrollment", {each.name: each for each in _COLUMNS})
 _LEARNER_ID = bindparam("learner_id", type_=BigInteger)
 _WITHDRAWN: ColumnElement[str] = literal_column(f"'{EnrollmentStatus.WITHDRAWN}'")
 
@@ -101,8 +104,8 @@ COUNTS = Statement(
 )
 
 
-@lru_cache(maxsize=2)
-def page(*, after: bool) -> Statement[EnrollmentRow]:
+@lru_cache(maxsize=512)
+def page(*, after: bool, selection: Selection | None = None) -> Statement[EnrollmentRow]:
     """Return the statement of one page for each of `learner_ids`, newest first.
 
     Parameters are `learner_ids`, `statuses`, `limit`, and `after_at` and `after_id` if asked.
@@ -124,7 +127,7 @@ def page(*, after: bool) -> Statement[EnrollmentRow]:
         )
     chosen = bounded(part, parent).lateral("chosen")
     return Statement(
-        select(*chosen.c)
+        select(*columns(selection, chosen, ("id", "learner_id", "enrolled_at")))
         .select_from(parent.join(chosen, literal_column("true")))
         .order_by(chosen.c.learner_id, chosen.c.enrolled_at.desc(), chosen.c.id.desc()),
         EnrollmentRow,
