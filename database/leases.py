@@ -111,6 +111,10 @@ class Leases:
 
     def give(self, lease: Lease) -> None:
         """Take back a connection that was only read with, and on which no statement is under way."""
+        if not self._waiting:
+            # Whether it is closed is found out by who takes it.
+            self._resting.append((lease, self._now()))
+            return
         if lease.is_closed:
             self._forget(lease)
             return

@@ -126,7 +126,7 @@ class CompiledOperation:
     def _variant(self, variables: VariableValues, *, write: bool) -> Variant:
         """Return the variant for the conditions of a request; compile it when it is met for the first time."""
         values = variables.coerced
-        key = (write, *(values.get(name) for name in self._conditions))
+        key = (write, *[values.get(name) for name in self._conditions]) if self._conditions else (write,)
         variant = self._variants.get(key)
         if variant is None:
             variant = _Compiler(self._strawberry, self._operation, self._fragments).variant(variables, write=write)

@@ -157,7 +157,7 @@ class Completion:
             self._record(error, kind, field, path)
             return None
 
-    async def _abstract(self, kind: Any, field: FieldPlan, value: Any, path: Path) -> dict[str, Any]:
+    async def _abstract(self, kind: Any, field: FieldPlan, value: Any, path: Path) -> Any:
         info = self._run.info(field)
         name: Any = (kind.resolve_type or default_type_resolver)(value, info, kind)
         if is_awaitable(name):

@@ -33,11 +33,11 @@ from core.selections import (
     OPAQUE,
     Relation,
     Rows,
+    Selection as WrittenSelection,
+    Written,
     WrittenField,
     WrittenObject,
     WrittenValue,
-    Selection as WrittenSelection,
-    Written,
 )
 from execution.arguments import Arguments
 from execution.fields import BatchField, ColumnField, InstanceOf

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,13 +21,32 @@ from security.encryption import Cipher
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The caller's own account, decrypted. Never make one for anybody else."""
+    """The caller's own account. Never make one for anybody else.
+
+    Attributes:
+        read_email: returns the address, decrypted when somebody asks for it.
+        read_display_name: returns the name, likewise.
+    """
 
     id: int
     learner_id: int
-    email: str = field(repr=False)
-    display_name: str = field(repr=False)
     roles: Sequence[str]
+    read_email: Callable[[], str] = field(repr=False, compare=False)
+    read_display_name: Callable[[], str] = field(repr=False, compare=False)
+
+    @property
+    def email(self) -> str:
+        """Return the address.
+
+        Raises:
+            DecryptionError: the key is missing, or the row was changed outside Waymark.
+        """
+        return self.read_email()
+
+    @property
+    def display_name(self) -> str:
+        """Return the name; raises as `email` does."""
+        return self.read_display_name()
 
 
 def email_place(account_id: int) -> str:
@@ -40,17 +60,13 @@ def display_name_place(account_id: int) -> str:
 
 
 def decrypted(cipher: Cipher, account: AccountRow) -> Viewer:
-    """Return an account with its personal data readable.
-
-    Raises:
-        DecryptionError: the key is missing, or the row was changed outside Waymark.
-    """
+    """Return an account with its personal data readable."""
     return Viewer(
-        id=account.id,
-        learner_id=account.learner_id,
-        email=cipher.decrypt(account.email_ciphertext, email_place(account.id)),
-        display_name=cipher.decrypt(account.display_name_ciphertext, display_name_place(account.id)),
-        roles=account.roles,
+        account.id,
+        account.learner_id,
+        account.roles,
+        partial(cipher.decrypt, account.email_ciphertext, email_place(account.id)),
+        partial(cipher.decrypt, account.display_name_ciphertext, display_name_place(account.id)),
     )
 
 

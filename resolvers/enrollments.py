@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from core.errors import CommandError, ForbiddenError, InvalidArgumentError, UserErrorCode
@@ -18,7 +17,7 @@ from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
 from database.tables.events import EventKind
 from resolvers.accounts import Viewer
-from resolvers.batches import aligned, grouped
+from resolvers.batches import aligned
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
@@ -139,24 +138,22 @@ async def enrollments(
     statuses = _TAKEN if status is None else (status,)
     scope = f"{_SCOPE}:{','.join(statuses)}"
     asked = window(scope=scope, kinds=(int, int), first=first, after=after)
-    keys = [viewer.learner_id for viewer in viewers]
-    values: dict[str, Any] = {"learner_ids": list(set(keys)), "statuses": list(statuses), "limit": asked.limit + 1}
+    selection, values = asked_for(context, written)
+    values["limit"] = asked.limit + 1
     if asked.after is not None:
         values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
-    selection, parameters = asked_for(context, written)
-    rows = await context.reader.fetch(
-        queries.page(after=asked.after is not None, selection=selection), **{**parameters, **values}
-    )
-    return [
-        page(
-            found,
+    statement = queries.page(statuses, after=asked.after is not None, selection=selection)
+    pages: dict[int, Page[EnrollmentRow]] = {}
+    # All of them are the caller, at whatever places of the answer.
+    for learner_id in {viewer.learner_id for viewer in viewers}:
+        pages[learner_id] = page(
+            await context.reader.fetch(statement, **{**values, "learner_id": learner_id}),
             asked,
             scope=scope,
             key=lambda row: (microseconds(row.enrolled_at), row.id),
-            count=Count(_count, (key, statuses)),
+            count=Count(_count, (learner_id, statuses)),
         )
-        for key, found in zip(keys, grouped(rows, "learner_id", keys), strict=True)
-    ]
+    return [pages[viewer.learner_id] for viewer in viewers]
 
 
 async def course(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[CourseRow]:

@@ -142,12 +142,16 @@ BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _
 
 PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, PUBLISHED), CourseRow)
 
-_VISIBLE_BY_IDS = select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, course_is_visible())
+# Of a course that is found by its key the counters may be left out: PostgreSQL does not look at the right side of an
+# outer join whose columns nobody wants.
+_BY_KEY = courses.outerjoin(course_statistics)
+
+_VISIBLE_BY_IDS = select(*COLUMNS).select_from(_BY_KEY).where(courses.c.id == _IDS, course_is_visible())
 VISIBLE_BY_IDS = Statement(_VISIBLE_BY_IDS, CourseRow)
 
 _VISIBLE_BY_SLUG = (
     select(*COLUMNS)
-    .select_from(COUNTED)
+    .select_from(_BY_KEY)
     # One key and not a list of them: PostgreSQL keeps the plan, as it knows that there is at most one row.
     .where(courses.c.slug == bindparam("slug", type_=Text), course_is_visible())
 )
@@ -164,7 +168,7 @@ PREREQUISITES_OF_COURSE = Related(COURSE, _PREREQUISITES, course_prerequisites.c
 
 COURSE_OF = Related(
     COURSE,
-    select(*COLUMNS).select_from(COUNTED),
+    select(*COLUMNS).select_from(_BY_KEY),
     courses.c.id,
     parent="course_id",
     many=False,

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     ScalarSelect,
-    Text,
     any_,
     bindparam,
     func,
@@ -27,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.selections import Selection
 from database.queries.topics import CountRow
+from database.queries.visibility import is_one
 from database.queries.written import Table, columns
 from database.rows import Row
 from database.statements import Statement, bounded, parents
@@ -105,19 +105,18 @@ COUNTS = Statement(
 
 
 @lru_cache(maxsize=512)
-def page(*, after: bool, selection: Selection | None = None) -> Statement[EnrollmentRow]:
-    """Return the statement of one page for each of `learner_ids`, newest first.
+def page(
+    statuses: tuple[EnrollmentStatus, ...], *, after: bool, selection: Selection | None = None
+) -> Statement[EnrollmentRow]:
+    """Return the statement of one page of a learner's enrollments in any of some states, newest first.
 
-    Parameters are `learner_ids`, `statuses`, `limit`, and `after_at` and `after_id` if asked.
+    Parameters are `learner_id`, `limit`, and `after_at` and `after_id` if asked. One learner, and states as constants:
+    with lists of either PostgreSQL would plan anew each time.
     """
-    parent = parents("learner_ids")
     place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
     part = (
         select(*_COLUMNS)
-        .where(
-            enrollments.c.learner_id == parent.c.id,
-            enrollments.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
-        )
+        .where(enrollments.c.learner_id == _LEARNER_ID, is_one(enrollments.c.status, *statuses))
         .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
     )
     if after:
@@ -125,13 +124,7 @@ def page(*, after: bool, selection: Selection | None = None) -> Statement[Enroll
             place
             < tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
         )
-    chosen = bounded(part, parent).lateral("chosen")
-    return Statement(
-        select(*columns(selection, chosen, ("id", "learner_id", "enrolled_at")))
-        .select_from(parent.join(chosen, literal_column("true")))
-        .order_by(chosen.c.learner_id, chosen.c.enrolled_at.desc(), chosen.c.id.desc()),
-        EnrollmentRow,
-    )
+    return Statement(bounded(part, columns=lambda most: columns(selection, most, ("id", "enrolled_at"))), EnrollmentRow)
 
 
 def _continuing() -> Statement[EnrollmentRow]:
