@@ -78,6 +78,7 @@ class InputConverter:
         self.absent: dict[str, None] = {}
 
     def __call__(self, value: Any) -> Any:
+        """Return the instance."""
         given: dict[str, Any] = dict(self.absent)
         for name, python_name, convert, keep_null in self.fields:
             if name in value:
