@@ -33,6 +33,10 @@ class Rows(Protocol):
         """Say whether a value is written exactly as it would be answered, whatever the row."""
         ...
 
+    def sql(self, selection: Selection) -> str:
+        """Return what is written of a row, for people."""
+        ...
+
 
 class Relation(Protocol):
     """How the rows, or the value, of a field are found from the row of its parent.

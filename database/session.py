@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import asyncpg
@@ -134,7 +134,7 @@ class Database:
         self._engine = engine
         self._patience = patience
 
-    def reader(self) -> Reader:
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
         """Return a reader that leases one connection, at the first statement, for the length of a block."""
         return Reader(self._leases, self._patience)
 

@@ -100,7 +100,8 @@ class CompiledOperation:
                 try:
                     return await self._run(variant, context, coerced, root, written).all()
                 except WritingError:
-                    _LOG.exception("%s could not be written by the database, and is answered without", self.name)
+                    name = self.name or "an operation without a name"
+                    _LOG.exception("The database did not write what it should for %s", name)
                     answer = await self._run(self._variant(coerced, write=False), context, coerced, root).all()
                     answer.rewritten = True
                     return answer

@@ -63,7 +63,7 @@ class Comparison:
         actual = await compiled.execute(contexts[1], variables, root)
         told = f"{text}\n{variables}"
         assert not actual.rewritten, f"The database was to write what it could not.\n{told}"
-        self.counts["written by the database"] += _has_fragments(actual.data)
+        self.counts["written by the database"] += written_by_the_database(actual.data)
         # As clients get it: what the database has written is text until then.
         actual.data = orjson.loads(orjson.dumps(actual.data))
         assert _ordered(expected.data) == _ordered(actual.data), told
@@ -177,11 +177,15 @@ def _static(path: tuple[str | int, ...]) -> str:
     return ".".join(key for key in path if isinstance(key, str))
 
 
-def _has_fragments(value: Any) -> bool:
+def written_by_the_database(value: Any) -> bool:
     """Say whether anything in an answer was written by the database."""
     if isinstance(value, dict):
-        return any(_has_fragments(item) for item in value.values())
-    return any(_has_fragments(item) for item in value) if isinstance(value, list) else type(value) is orjson.Fragment
+        return any(written_by_the_database(item) for item in value.values())
+    return (
+        any(written_by_the_database(item) for item in value)
+        if isinstance(value, list)
+        else type(value) is orjson.Fragment
+    )
 
 
 def _ordered(value: Any) -> Any:

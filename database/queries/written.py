@@ -26,17 +26,19 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    column,
     func,
     literal_column,
     select,
+    table,
 )
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from core.selections import CONSTANT, ENUM, OPAQUE, WHOLE, Selection, WrittenField, WrittenObject, WrittenValue
 from database.statements import DEFAULT_PAGE, LARGEST_PAGE
 
 _TYPES: Mapping[str, type[Any]] = {
     "String": Text,
-    # Whatever is wider than GraphQL's Int could be too large for it.
     "Int": Integer,
     "Float": Float,
     "DateTime": DateTime,
@@ -44,6 +46,9 @@ _TYPES: Mapping[str, type[Any]] = {
     OPAQUE: BigInteger,
 }
 _SECONDS, _FRACTIONS = 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+# As what asyncpg reads endless moments.
+_ENDLESS = {"infinity": "9999-12-31T23:59:59.999999", "-infinity": "0001-01-01T00:00:00"}
 Columns = Mapping[str, Column[Any]]
 
 
@@ -63,17 +68,26 @@ class Table:
         """Say whether a value is written exactly as it would be answered, whatever the row."""
         if value.form == CONSTANT:
             return True
-        column, kind = self.columns.get(value.name), _TYPES.get(value.form)
-        if column is None or kind is None or not isinstance(column.type, kind):
+        found, kind = self.columns.get(value.name), _TYPES.get(value.form)
+        if found is None or kind is None or not isinstance(found.type, kind):
             return False
-        if column.nullable and not value.nullable:
+        if found.nullable and not value.nullable:
             return False
-        if value.form == "Int" and isinstance(column.type, BigInteger):
-            return False
+        if value.form == "Int":
+            # SQLAlchemy's BigInteger is an Integer, and too large for GraphQL's.
+            return not isinstance(found.type, BigInteger)
         if value.form == "Float":
             # PostgreSQL compares NaN as the largest number, so between two bounds there is none.
-            return any(each.startswith(f"{column.name} BETWEEN ") for each in _constraints(column))
-        return value.form != ENUM or _holds_only(column, value.values)
+            return any(each.startswith(f"{found.name} BETWEEN ") for each in _constraints(found))
+        return value.form != ENUM or _holds_only(found, value.values)
+
+    def sql(self, selection: Selection) -> str:
+        """Return what is written of a row, for people."""
+        source = table(self.type.lower(), *(column(name, each.type) for name, each in self.columns.items()))
+        told = [each for each in columns(selection, source, ()) if each.name not in source.c]  # type: ignore[attr-defined]
+        return str(
+            select(*told).select_from(source).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        )
 
 
 def _constraints(column: Column[Any]) -> list[str]:
@@ -262,7 +276,10 @@ def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
         utc = func.timezone(literal_column("'UTC'"), value)
         whole = func.date_trunc(literal_column("'second'"), value) == value
         pattern = case((whole, literal_column(f"'{_SECONDS}'")), else_=literal_column(f"'{_FRACTIONS}'"))
-        return func.to_char(utc, pattern)
+        endless = case(
+            *((value == literal_column(f"'{name}'"), literal_column(f"'{text}'")) for name, text in _ENDLESS.items())
+        )
+        return func.coalesce(func.to_char(utc, pattern), endless)
     return value
 
 
