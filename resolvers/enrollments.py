@@ -27,8 +27,6 @@ from resolvers.writing import asked_for
 from security.audit import Subject
 
 _SCOPE = "enrollments"
-# What a list holds when no status is asked for: a course that was left is not one that is taken.
-_TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ async def enrollments(
     Raises:
         InvalidArgumentError: the cursor is of another list, or the page is too large.
     """
-    statuses = _TAKEN if status is None else (status,)
+    statuses = queries.TAKEN if status is None else (status,)
     scope = f"{_SCOPE}:{','.join(statuses)}"
     asked = window(scope=scope, kinds=(int, int), first=first, after=after)
     selection, values = asked_for(context, written)

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from database.notifications import CATALOG
+from database.queries.accounts import VIEWER
 from database.queries.courses import COURSE
 from database.tables.recommendations import RecommendationSurface
 from execution.directives import list_size, public, signed_out
@@ -51,7 +52,7 @@ class Query(RecommendationRuleQuery, UserQuery):
         """The object of each id, in order; null where there is none that the caller may see."""
         raise NotImplementedError
 
-    @batch(account_resolvers.viewer, policy=ANYONE)
+    @batch(account_resolvers.viewer, policy=ANYONE, rows=VIEWER)
     def viewer(self) -> Viewer | None:
         """The caller's own account; null when signed out."""
         raise NotImplementedError

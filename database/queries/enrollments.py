@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.selections import Selection
 from database.queries.topics import CountRow
 from database.queries.visibility import is_one
-from database.queries.written import Table, columns
+from database.queries.written import Related, Table, columns
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.attempts import attempts
@@ -76,6 +76,17 @@ _COLUMNS = (
     enrollments.c.completed_at,
 )
 ENROLLMENT = Table("Enrollment", {each.name: each for each in _COLUMNS})
+TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
+"""The states of what a list holds when none is asked for: a course that was left is not one that is taken."""
+
+_NEWEST = select(*_COLUMNS).order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
+TAKEN_BY_LEARNER = Related(
+    ENROLLMENT,
+    _NEWEST.where(is_one(enrollments.c.status, *TAKEN)),
+    enrollments.c.learner_id,
+    parent="learner_id",
+    paged=True,
+)
 _LEARNER_ID = bindparam("learner_id", type_=BigInteger)
 _WITHDRAWN: ColumnElement[str] = literal_column(f"'{EnrollmentStatus.WITHDRAWN}'")
 
@@ -114,11 +125,7 @@ def page(
     with lists of either PostgreSQL would plan anew each time.
     """
     place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
-    part = (
-        select(*_COLUMNS)
-        .where(enrollments.c.learner_id == _LEARNER_ID, is_one(enrollments.c.status, *statuses))
-        .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
-    )
+    part = _NEWEST.where(enrollments.c.learner_id == _LEARNER_ID, is_one(enrollments.c.status, *statuses))
     if after:
         part = part.where(
             place
