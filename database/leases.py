@@ -101,16 +101,20 @@ class Leases:
             if not lease.is_closed and self._now() - since < _LONGEST_REST:
                 return lease
             self._forget(lease)
-        async with asyncio.timeout(patience):
-            while True:
-                if self._free:
-                    return await self._connected(patience)
-                lease_or_room = await self._handed_over()
-                if lease_or_room is not None:
-                    return lease_or_room
+        due = self._now() + patience
+        while not self._free:
+            lease_or_room = await self._handed_over(due)
+            if lease_or_room is not None:
+                return lease_or_room
+        async with asyncio.timeout_at(due):
+            return await self._connected(patience)
 
     def give(self, lease: Lease) -> None:
         """Take back a connection that was only read with, and on which no statement is under way."""
+        if not self._waiting:
+            # Whether it is closed is found out by who takes it.
+            self._resting.append((lease, self._now()))
+            return
         if lease.is_closed:
             self._forget(lease)
             return
@@ -141,21 +145,30 @@ class Leases:
             self._make_room()
             raise
 
-    async def _handed_over(self) -> Lease | None:
-        """Wait in line for a connection, or for room to make one."""
-        place: asyncio.Future[Lease | None] = asyncio.get_running_loop().create_future()
+    async def _handed_over(self, due: float) -> Lease | None:
+        """Wait in line for a connection, or for room to make one.
+
+        Raises:
+            TimeoutError: it is due, in seconds of the loop's clock, and there was none.
+        """
+        loop = asyncio.get_running_loop()
+        place: asyncio.Future[Lease | None] = loop.create_future()
         self._waiting.append(place)
+        # Under load everybody waits here for a moment: a timer costs a third of an `asyncio.timeout`.
+        timer = loop.call_at(due, _give_up, place)
         try:
             return await place
         except asyncio.CancelledError:
             # It may have been handed over in the moment that we gave up.
-            if place.done() and not place.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 lease = place.result()
                 if lease is not None:
                     self.give(lease)
                 else:
                     self._wake()
             raise
+        finally:
+            timer.cancel()
 
     def _forget(self, lease: Lease) -> None:
         with suppress(asyncpg.InterfaceError):
@@ -177,3 +190,8 @@ class Leases:
             if not waiting.done():
                 return waiting
         return None
+
+
+def _give_up(place: asyncio.Future[Lease | None]) -> None:
+    if not place.done():
+        place.set_exception(TimeoutError("No connection became free."))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self, TypeVar
 
 import asyncpg
 import orjson
@@ -54,13 +54,24 @@ class Reader:
         self._turn = asyncio.Lock()
         self.statements = 0
 
+    async def __aenter__(self) -> Self:
+        """Begin a block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give the connection back."""
+        await self.release()
+
     async def fetch(self, statement: Statement[RowT], **values: Any) -> list[RowT]:
         """Return all rows of a statement.
 
         Raises:
             UnavailableError: PostgreSQL cannot be reached.
         """
-        async with self._turn:
+        # As `async with` would, without the two coroutines that it makes.
+        turn = self._turn
+        await turn.acquire()
+        try:
             lease = self._lease or await self._leased()
             self.statements += 1
             try:
@@ -73,6 +84,8 @@ class Reader:
                 if isinstance(error, _OUTAGES) or (broken and lease.is_closed):
                     raise UnavailableError("PostgreSQL went away.") from error
                 raise
+        finally:
+            turn.release()
 
     async def fetch_first(self, statement: Statement[RowT], **values: Any) -> RowT | None:
         """Return the first row of a statement, or None."""
@@ -88,6 +101,8 @@ class Reader:
 
     async def release(self) -> None:
         """Give the connection back; a later statement would lease one again."""
+        if self._lease is None and not self._turn.locked():
+            return
         async with self._turn:
             lease, self._lease = self._lease, None
             if lease is None:
@@ -119,14 +134,9 @@ class Database:
         self._engine = engine
         self._patience = patience
 
-    @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
-        """Lease one connection, at the first statement, for the length of the block."""
-        reader = Reader(self._leases, self._patience)
-        try:
-            yield reader
-        finally:
-            await reader.release()
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
+        """Return a reader that leases one connection, at the first statement, for the length of a block."""
+        return Reader(self._leases, self._patience)
 
     def passing_reader(self) -> PassingReader:
         """Return a reader that holds no connection between its statements, and so needs no block."""

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, FromClause, Select, bindparam, column, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Select,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -12,8 +24,11 @@ from database.rows import Row
 
 RowT = TypeVar("RowT", bound=Row)
 
-# Of 100 rows, and one more that tells whether there are more.
-_LARGEST_PAGE = 101
+DEFAULT_PAGE, LARGEST_PAGE = 20, 100
+"""Rows of a page, when nothing is said and at most."""
+
+# One row more tells whether there are more.
+_MOST_ROWS = LARGEST_PAGE + 1
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -52,7 +67,12 @@ class Statement(Generic[RowT]):
         return f"Statement({self.row.__name__}, {self.sql!r})"
 
 
-def bounded(statement: Select[Any], parent: FromClause | None = None) -> Select[Any]:
+Columns = Callable[[FromClause], Sequence[ColumnElement[Any]]]
+
+
+def bounded(
+    statement: Select[Any], parent: FromClause | None = None, columns: Columns = lambda most: list(most.c)
+) -> Select[Any]:
     """Return at most `limit` rows of a statement with an order, which is a parameter, and no more than a page may have.
 
     PostgreSQL takes an unknown limit for a tenth of all rows, and so would plan anew each time. The inner limit is one
@@ -61,10 +81,11 @@ def bounded(statement: Select[Any], parent: FromClause | None = None) -> Select[
     Args:
         statement: with an order.
         parent: what it refers to of the statement around it, if it is a lateral part of one.
+        columns: returns what is wanted of its rows; all of it when not given.
     """
-    inner = statement.limit(literal_column(str(_LARGEST_PAGE)))
+    inner = statement.limit(literal_column(str(_MOST_ROWS)))
     most = inner.subquery("most") if parent is None else inner.correlate(parent).lateral("most")
-    return select(*most.c).limit(bindparam("limit", type_=BigInteger))
+    return select(*columns(most)).select_from(most).limit(bindparam("limit", type_=BigInteger))
 
 
 def parents(name: str) -> Any:

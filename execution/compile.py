@@ -10,7 +10,10 @@ message is the reason; the caller lets graphql-core execute it then. The answers
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from graphql import (
@@ -19,24 +22,30 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
 )
 from graphql.execution.values import VariableValues
 from graphql.language import REMOVE, DirectiveNode, Visitor, visit
 from strawberry import Schema
 
+from core.selections import Written
 from execution.arguments import Arguments
 from execution.describe import OperationDescription, describe
+from execution.fields import BatchField
 from execution.generation import Generator, Namespace
 from execution.inputs import Converters
-from execution.plan import FieldPlan, Segment, build_segments
-from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant
+from execution.plan import Call, FieldPlan, Segment, build_segments
+from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant, WritingError
 from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
 from execution.variables import Variables
+from execution.writing import Plan as WritingPlan, Writing, plan
 
 __all__ = ["Answer", "CompiledOperation", "UnsupportedOperationError", "compile_operation"]
 
 MOST_VARIANTS = 64
 _NO_VARIABLES = VariableValues({}, {})
+_NOTHING: Mapping[PreparedCall, Written] = MappingProxyType({})
+_LOG = logging.getLogger(__name__)
 
 
 class CompiledOperation:
@@ -47,12 +56,16 @@ class CompiledOperation:
         source: the generated code, with every field that the conditions may leave out.
     """
 
-    def __init__(self, schema: Schema, document: DocumentNode, operation_name: str | None) -> None:
+    def __init__(
+        self, schema: Schema, document: DocumentNode, operation_name: str | None, *, write: bool = True
+    ) -> None:
         check_schema(schema)
         self._strawberry = schema
         self._schema = graphql_core(schema)
         self._operation = find_operation(document, operation_name)
         self._fragments = _fragments(document)
+        # A change is told to those who wait for it by rows; and it is not what is asked for all day.
+        self._writes = write and self._operation.operation is OperationType.QUERY
         self._conditions = conditions(self._operation, self._fragments)
         self._variables = Variables(self._schema, self._operation.variable_definitions or ())
         self._variants: OrderedDict[tuple[Any, ...], Variant] = OrderedDict()
@@ -60,10 +73,10 @@ class CompiledOperation:
         # What is compiled here is everything that any request may ask for: if it can be, every variant can be.
         whole = _without_conditions(document) if self._conditions else document
         full = _Compiler(self._strawberry, find_operation(whole, operation_name), _fragments(whole)).variant(
-            _NO_VARIABLES
+            _NO_VARIABLES, write=self._writes
         )
         if not self._conditions:
-            self._variants[()] = full
+            self._variants[(self._writes,)] = full
         self._full = full
         self.source = full.source
 
@@ -78,22 +91,46 @@ class CompiledOperation:
         coerced = self._variables.coerce(variables)
         if isinstance(coerced, list):
             return Answer(None, coerced, refused=True)
-        variant = self._variant(coerced)
+        variant = self._variant(coerced, write=self._writes)
+        if variant.writings:
+            # Whoever keeps the answer looks at the rows that it is made of, which JSON does not show.
+            watched = getattr(context, "observe", None) is not None
+            written = None if watched else variant.prepare(context, coerced)
+            if written is not None:
+                try:
+                    return await self._run(variant, context, coerced, root, written).all()
+                except WritingError:
+                    name = self.name or "an operation without a name"
+                    _LOG.exception("The database did not write what it should for %s", name)
+                    answer = await self._run(self._variant(coerced, write=False), context, coerced, root).all()
+                    answer.rewritten = True
+                    return answer
+            variant = self._variant(coerced, write=False)
         if variant.failure is not None:
             return Answer(None, [variant.failure])
-        return await Run(self._schema, self._operation, self._fragments, variant, context, coerced, root).all()
+        return await self._run(variant, context, coerced, root).all()
+
+    def _run(
+        self,
+        variant: Variant,
+        context: Any,
+        variables: VariableValues,
+        root: Any,
+        written: Mapping[PreparedCall, Written] = _NOTHING,
+    ) -> Run:
+        return Run(self._schema, self._operation, self._fragments, variant, context, variables, root, written)
 
     def describe(self) -> OperationDescription:
         """Return the plan: levels, calls, columns and policies, with every field that conditions may leave out."""
         return describe(self.name, self._operation.operation, [each.segment for each in self._full.segments])
 
-    def _variant(self, variables: VariableValues) -> Variant:
+    def _variant(self, variables: VariableValues, *, write: bool) -> Variant:
         """Return the variant for the conditions of a request; compile it when it is met for the first time."""
         values = variables.coerced
-        key = tuple(values.get(name) for name in self._conditions)
+        key = (write, *[values.get(name) for name in self._conditions]) if self._conditions else (write,)
         variant = self._variants.get(key)
         if variant is None:
-            variant = _Compiler(self._strawberry, self._operation, self._fragments).variant(variables)
+            variant = _Compiler(self._strawberry, self._operation, self._fragments).variant(variables, write=write)
             self._variants[key] = variant
             if len(self._variants) > MOST_VARIANTS:
                 self._variants.popitem(last=False)
@@ -103,19 +140,25 @@ class CompiledOperation:
 
 
 def compile_operation(
-    schema: Schema | GraphQLSchema, document: DocumentNode, operation_name: str | None = None
+    schema: Schema | GraphQLSchema, document: DocumentNode, operation_name: str | None = None, *, write: bool = True
 ) -> CompiledOperation:
     """Compile an operation of a document that is valid against the schema.
+
+    Args:
+        schema: that the document is valid against.
+        document: with the operation.
+        operation_name: which of its operations, if there are several.
+        write: whether the database may write what it can as JSON.
 
     Raises:
         UnsupportedOperationError: it cannot be compiled; the message says why.
     """
     if isinstance(schema, Schema):
-        return CompiledOperation(schema, document, operation_name)
+        return CompiledOperation(schema, document, operation_name, write=write)
     found: Schema | None = getattr(schema, "_strawberry_schema", None)
     if found is None:
         raise UnsupportedOperationError("the schema was not made by Strawberry")
-    return CompiledOperation(found, document, operation_name)
+    return CompiledOperation(found, document, operation_name, write=write)
 
 
 def graphql_core(schema: Schema) -> GraphQLSchema:
@@ -135,18 +178,20 @@ class _Compiler:
         self._space = Namespace()
         self._fields: dict[int, FieldPlan] = {}
 
-    def variant(self, variables: VariableValues) -> Variant:
+    def variant(self, variables: VariableValues, *, write: bool) -> Variant:
+        planned = plan if write else None
         try:
-            segments = build_segments(graphql_core(self._schema), self._operation, self._fragments, variables)
+            segments = build_segments(graphql_core(self._schema), self._operation, self._fragments, variables, planned)
         except GraphQLError as error:
-            return Variant((), {}, "", error)
+            return Variant((), {}, "", failure=error)
         generators = [Generator(segment, self._space) for segment in segments]
         source = "\n\n".join(generator.write() for generator in generators)
         names = self._space.names
         name = self._operation.name.value if self._operation.name else "anonymous"
         exec(compile(source, f"<operation {name}>", "exec"), names)  # noqa: S102 - Only our own generator writes it.
         parts = [self._segment(segment, generator) for segment, generator in zip(segments, generators, strict=True)]
-        return Variant(parts, self._fields, source)
+        calls = (call for part in parts for level in part.levels for call in level)
+        return Variant(parts, self._fields, source, [(call, call.writing) for call in calls if call.writing])
 
     def _segment(self, segment: Segment, generator: Generator) -> CompiledSegment:
         names = self._space.names
@@ -155,7 +200,12 @@ class _Compiler:
         for field in segment.all_fields():
             self._fields[field.number] = field
         levels = [
-            [PreparedCall(call.declared, call.fields, Arguments(call, config, converters)) for call in level]
+            [
+                PreparedCall(
+                    call.declared, call.fields, Arguments(call, config, converters), self._writing(call, converters)
+                )
+                for call in level
+            ]
             for level in segment.levels
         ]
         return CompiledSegment(
@@ -165,6 +215,18 @@ class _Compiler:
             levels,
             {field.number: call for level in levels for call in level for field in call.fields},
         )
+
+    def _writing(self, call: Call, converters: Converters) -> Writing | None:
+        planned: WritingPlan | None = call.written
+        if planned is None:
+            return None
+        relations = []
+        for field, prefix in planned.relations:
+            declared = field.declared
+            assert isinstance(declared, BatchField) and declared.relation is not None  # noqa: S101, PT018 - It was met.
+            arguments = Arguments(Call(declared, [field]), self._schema.config, converters)
+            relations.append((declared.relation, prefix, arguments))
+        return Writing(planned.selection, relations, list(planned.policies))
 
 
 def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

@@ -26,8 +26,10 @@ from graphql import (
 )
 from graphql.execution.executor import Executor, invalid_return_type_error
 from graphql.pyutils import is_iterable
+from orjson import Fragment
 from strawberry.execution import optimized_is_awaitable as is_awaitable
 
+from core.selections import WHOLE
 from execution.plan import TYPENAME, FieldPlan, Selection, column_of
 
 Path = tuple[str | int, ...]
@@ -39,6 +41,7 @@ class Run(Protocol):
     schema: GraphQLSchema
     context: Any
     errors: list[GraphQLError]
+    unwritten: bool
 
     def defer(self, field: FieldPlan, parent: Any, part: dict[str, Any]) -> None:
         """Remember an object whose field the next level answers."""
@@ -87,6 +90,8 @@ class Completion:
             elif field.deferred:
                 part[field.key] = None
                 self._run.defer(field, parent, part)
+            elif field.written is not None:
+                part[field.key] = self._written(parent, field.written)
             elif field.name == TYPENAME:
                 part[field.key] = selection.type.name
             else:
@@ -152,7 +157,7 @@ class Completion:
             self._record(error, kind, field, path)
             return None
 
-    async def _abstract(self, kind: Any, field: FieldPlan, value: Any, path: Path) -> dict[str, Any]:
+    async def _abstract(self, kind: Any, field: FieldPlan, value: Any, path: Path) -> Any:
         info = self._run.info(field)
         name: Any = (kind.resolve_type or default_type_resolver)(value, info, kind)
         if is_awaitable(name):
@@ -164,7 +169,7 @@ class Completion:
         self._run.remember_kind(part, selection)
         return part
 
-    async def _object(self, selection: Selection, field: FieldPlan, value: Any, path: Path) -> dict[str, Any]:
+    async def _object(self, selection: Selection, field: FieldPlan, value: Any, path: Path) -> Any:
         is_type_of = selection.type.is_type_of
         if is_type_of is not None:
             fits: Any = is_type_of(value, self._run.info(field))
@@ -172,7 +177,16 @@ class Completion:
                 fits = await fits
             if not fits:
                 raise invalid_return_type_error(selection.type, value, field.details)
-        return await self.selection(selection, value, path)
+        return self._written(value, WHOLE) if selection.written else await self.selection(selection, value, path)
+
+    def _written(self, row: Any, name: str) -> Any:
+        """Return what is written in a column of a row; None where that is null."""
+        try:
+            text = row[name]
+        except (KeyError, TypeError):
+            self._run.unwritten = True
+            raise
+        return None if text is None else Fragment(text)
 
 
 async def _drained(iterator: AsyncIterator[Any], field: FieldPlan, path: Path) -> list[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field as attribute
 from typing import Any
 
+import orjson
 from graphql import (
     DirectiveNode,
     DocumentNode,
@@ -31,6 +32,7 @@ from graphql import (
     is_composite_type,
     value_from_ast_untyped,
 )
+from orjson import Fragment
 
 from execution.directives import Cost, ListSize
 from execution.fields import DeclaredField
@@ -85,6 +87,8 @@ class _Priced:
         return min(count * (self.weight + inner), BEYOND)
 
     def actual(self, value: Any) -> int:
+        if type(value) is Fragment:
+            value = orjson.loads(orjson.dumps(value))
         if type(value) is list:
             count = len(value) or 1
             if self.each is not None:
@@ -301,6 +305,9 @@ def _matters(priced: _Priced) -> bool:
 
 
 def _measured(below: Sequence[tuple[str, Sequence[_Priced]]], value: Any) -> int:
+    if type(value) is Fragment and below:
+        # Written by the database: the lengths of its lists are in the text.
+        value = orjson.loads(orjson.dumps(value))
     if type(value) is not dict:
         return 0
     cost = 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphql import OperationType, print_ast
 
+from execution.fields import BatchField
 from execution.plan import TYPENAME, Call, Segment, Selection
 
 
@@ -20,6 +21,8 @@ class CallDescription:
         arguments: as the document writes them.
         policy: name of the rule that is asked before it.
         columns: coordinates of the plain values that are copied from what it returns.
+        written: coordinates of what the database writes as JSON, in the same statement.
+        sql: how, as far as it does; None otherwise.
     """
 
     coordinates: tuple[str, ...]
@@ -27,6 +30,8 @@ class CallDescription:
     arguments: str
     policy: str
     columns: tuple[str, ...]
+    written: tuple[str, ...] = ()
+    sql: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,9 @@ class OperationDescription:
                 for call in level:
                     lines.append(f"    {', '.join(call.coordinates)}{call.arguments} at {', '.join(call.paths)}")
                     lines.append(f"      policy: {call.policy}; columns: {', '.join(call.columns) or 'none'}")
+                    if call.sql is not None:
+                        lines.append(f"      written by the database: {', '.join(call.written)}")
+                        lines += [f"        {line.strip()}" for line in call.sql.splitlines()]
         return "\n".join(lines)
 
 
@@ -76,13 +84,28 @@ def describe(name: str | None, kind: OperationType, segments: Sequence[Segment])
 def _call(call: Call) -> CallDescription:
     given = call.fields[0].nodes[0].arguments or ()
     selections = [selection for field in call.fields for selection in field.selections.values()]
+    rows = call.declared.rows if isinstance(call.declared, BatchField) else None
     return CallDescription(
         coordinates=tuple(dict.fromkeys(field.coordinate for field in call.fields)),
         paths=tuple(dict.fromkeys(".".join(field.path) for field in call.fields)),
         arguments=f"({', '.join(print_ast(each) for each in given)})" if given else "",
         policy=call.declared.policy.name,
         columns=tuple(dict.fromkeys(each for selection in selections for each in _columns(selection))),
+        written=tuple(dict.fromkeys(each for selection in selections for each in _written(selection))),
+        sql=None if rows is None or call.written is None else rows.sql(call.written.selection),
     )
+
+
+def _written(selection: Selection, *, all_of_it: bool = False) -> Iterator[str]:
+    """Yield the coordinates of what is written of a call's objects."""
+    all_of_it = all_of_it or selection.written
+    for field in selection.fields:
+        here = all_of_it or field.written is not None
+        if here and field.name != TYPENAME:
+            yield field.coordinate
+        if here or not field.deferred:
+            for below in field.selections.values():
+                yield from _written(below, all_of_it=here)
 
 
 def _columns(selection: Selection) -> list[str]:

@@ -34,6 +34,7 @@ from strawberry.types.union import StrawberryUnion
 from typing_extensions import override
 
 from core.errors import CommandError
+from core.selections import Relation, Rows
 from execution.dataloading import BatchResolver, load
 from execution.directives import COMMAND_COST, CacheHint, Cost, ListSize, list_size, page_size
 from execution.policies import Policy
@@ -117,7 +118,9 @@ class BatchField(DeclaredField):
     """A field answered by a batch resolver."""
 
     resolver: BatchResolver
-    _OWN = (*_DECLARED, "resolver")
+    rows: Rows | None = None
+    relation: Relation | None = None
+    _OWN = (*_DECLARED, "resolver", "rows", "relation")
 
     @override
     def default_cost(self) -> int | None:
@@ -217,6 +220,8 @@ def batch(
     cost: int | None = None,
     size: ListSize | None = None,
     cached: CacheHint | None = None,
+    rows: Rows | None = None,
+    relation: Relation | None = None,
     deprecation_reason: str | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field that a batch resolver answers: `resolver(context, parents, **arguments)`.
@@ -228,6 +233,10 @@ def batch(
         size: of the list before it is read; when not given, that of a page for what has the argument `first`, and an
             assumed one for other lists.
         cached: how long answers with the field may be kept; not at all when not given.
+        rows: what the resolver returns, or the nodes of what it returns, if it can have them written: then it takes
+            the argument `written`, a `core.selections.Written` or None.
+        relation: how the database finds the same values from the row of a parent, if it can; for the same arguments
+            they must be the resolver's.
         deprecation_reason: what to use instead, and since when.
     """
     if isinstance(resolver, StrawberryField):
@@ -241,6 +250,8 @@ def batch(
         field.cost = cost
         field.size = _size_of(stub) if size is None else size
         field.cached = _hint(cached, policy)
+        field.rows = rows
+        field.relation = relation
         return field(StrawberryResolver(stub))
 
     return declare

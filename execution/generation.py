@@ -37,7 +37,9 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
+from orjson import Fragment
 
+from core.selections import WHOLE
 from execution.fields import InstanceOf
 from execution.plan import TYPENAME, FieldPlan, Segment, Selection, column_of
 from execution.values import PLAIN, AbnormalError, is_plain, leaf_table, listed, plain
@@ -54,7 +56,21 @@ _CHECKS = {
 _OWN_RESOLVERS = frozenset({None, "strawberry.schema.schema_converter"})
 _RESERVED = frozenset(
     {"value", "run", "part", "parts", "v", "kind", "home", "homes", "values", "item", "isfinite", "PLAIN", "plain"}
-    | {"listed", "AbnormalError", "type", "str", "int", "float", "bool", "zip", "is", "True", "False", "None"}
+    | {
+        "listed",
+        "AbnormalError",
+        "Fragment",
+        "type",
+        "str",
+        "int",
+        "float",
+        "bool",
+        "zip",
+        "is",
+        "True",
+        "False",
+        "None",
+    }
 )
 
 
@@ -71,6 +87,7 @@ class Namespace:
             "plain": plain,
             "listed": listed,
             "AbnormalError": AbnormalError,
+            "Fragment": Fragment,
             "isfinite": isfinite,
         }
         self._known: dict[Any, str] = {}
@@ -147,7 +164,11 @@ class Generator:
 
     def _permissions(self, selection: Selection) -> list[str]:
         """Return what asks for the columns of an object: once a completion, and only when there is an object."""
-        policies = [field.declared.policy for field in selection.fields if field.declared and not field.deferred]
+        policies = [
+            field.declared.policy
+            for field in selection.answered()
+            if field.declared and not field.deferred and field.written is None
+        ]
         lines = []
         for policy in dict.fromkeys(each for each in policies if each.check is not None):
             name = self._space.constant("policy_" + policy.name, policy, policy)
@@ -163,6 +184,10 @@ class Generator:
             lines += [f"    {each} = []" for each in lists]
         elif not is_of_type:
             lines += self._checks(selection, field)
+        if selection.written:
+            # Policies were asked before; nothing below is looked at.
+            self._chunks.append("\n".join([*lines, f"    return Fragment(value[{WHOLE!r}])"]))
+            return
         lines += self._permissions(selection)
         lines += [
             "    part = {",
@@ -209,6 +234,13 @@ class Generator:
             return f"{selection.type.name!r},"
         if field.deferred:
             return f"None,  # {field.coordinate}: the next level"
+        if field.written is not None:
+            source = f"value[{field.written!r}]"
+            return (
+                f"Fragment({source}),"
+                if is_non_null_type(field.type)
+                else (f"(None if (v := {source}) is None else Fragment(v)),")
+            )
         column = column_of(field)
         if column.read is not None:
             name = f"read_{_snake(selection.type.name)}_{_snake(field.name)}"

@@ -33,7 +33,7 @@ class Converters:
     def __init__(self, config: StrawberryConfig, scalars: Any) -> None:
         self._config = config
         self._scalars = scalars
-        self._inputs: dict[Any, _Input] = {}
+        self._inputs: dict[Any, InputConverter] = {}
 
     def of(self, kind: Any) -> Converter | None:
         """Return what converts a value that is neither null nor absent; None where it is right as it is."""
@@ -49,10 +49,10 @@ class Converters:
             return None
         return self._input(kind)
 
-    def _input(self, kind: Any) -> _Input:
+    def _input(self, kind: Any) -> InputConverter:
         if kind not in self._inputs:
             # It is known before its fields are looked at: an input may hold itself.
-            made = self._inputs[kind] = _Input(kind)
+            made = self._inputs[kind] = InputConverter(kind)
             definition: StrawberryObjectDefinition = kind.__strawberry_definition__
             for field in definition.fields:
                 field_type = field.resolve_type(type_definition=definition)
@@ -64,7 +64,7 @@ class Converters:
         return self._inputs[kind]
 
 
-class _Input:
+class InputConverter:
     """Converts a dictionary to an instance of an input type.
 
     Attributes:
@@ -78,6 +78,7 @@ class _Input:
         self.absent: dict[str, None] = {}
 
     def __call__(self, value: Any) -> Any:
+        """Return the instance."""
         given: dict[str, Any] = dict(self.absent)
         for name, python_name, convert, keep_null in self.fields:
             if name in value:

@@ -84,8 +84,8 @@ class _Walk:
 
     def object(self, value: dict[str, Any], selection: Selection, place: Place) -> None:
         self.found[id(value)] = place
-        for field in selection.fields:
-            if field.selections and (below := value.get(field.key)) is not None:
+        for field in selection.answered():
+            if field.selections and field.written is None and (below := value.get(field.key)) is not None:
                 here = Place(place, value, field.key, nullable=not is_non_null_type(field.type))
                 self._value(below, field.type, field, here)
 

@@ -8,7 +8,7 @@ exactly what they mean there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field as attribute
 from typing import Any
 
@@ -50,6 +50,7 @@ class FieldPlan:
         path: keys from the root of the response to it, without places in lists.
         declared: how it is answered; None for `__typename`.
         selections: what is answered below it, by the name of the object type; empty for scalars and enums.
+        written: the column of the parent's row that has the field as JSON; None for what is answered here.
     """
 
     number: int
@@ -60,6 +61,7 @@ class FieldPlan:
     path: tuple[str, ...]
     declared: DeclaredField | None
     selections: dict[str, Selection] = attribute(default_factory=dict)
+    written: str | None = None
 
     @property
     def type(self) -> GraphQLOutputType:
@@ -84,7 +86,7 @@ class FieldPlan:
     @property
     def deferred(self) -> bool:
         """Whether it is answered by a call, and so on the next level."""
-        return isinstance(self.declared, BatchField | CommandField)
+        return self.written is None and isinstance(self.declared, BatchField | CommandField)
 
     @property
     def abstract(self) -> bool:
@@ -101,29 +103,35 @@ class Selection:
         path: as in `FieldPlan`.
         fields: in the order of the response.
         error: why its fields cannot be told, such as a null in the place of a condition; its objects fail with it.
+        written: whether its objects come with their JSON, and nothing of them is answered here.
     """
 
     type: GraphQLObjectType
     path: tuple[str, ...]
     fields: list[FieldPlan] = attribute(default_factory=list)
     error: GraphQLError | None = None
+    written: bool = False
 
     def columns(self) -> Iterator[FieldPlan]:
         """Yield the plain values of the whole level: its own, and those of the objects reached through them."""
-        for field in self.fields:
-            if not field.deferred:
+        for field in self.answered():
+            if not field.deferred and field.written is None:
                 yield field
                 for selection in field.selections.values():
                     yield from selection.columns()
 
     def deferred(self) -> Iterator[FieldPlan]:
         """Yield the fields that the next level answers, in document order."""
-        for field in self.fields:
+        for field in self.answered():
             if field.deferred:
                 yield field
-            else:
+            elif field.written is None:
                 for selection in field.selections.values():
                     yield from selection.deferred()
+
+    def answered(self) -> list[FieldPlan]:
+        """Return the fields that are not written with the whole object."""
+        return [] if self.written else self.fields
 
 
 @dataclass(eq=False, slots=True)
@@ -133,10 +141,12 @@ class Call:
     Attributes:
         declared: what is called, and under which policy.
         fields: the places that it answers; several when the document asks for the same thing at several of them.
+        written: what is asked for as JSON; None for plain rows.
     """
 
     declared: BatchField | CommandField
     fields: list[FieldPlan]
+    written: Any = None
 
 
 @dataclass(eq=False, slots=True)
@@ -147,7 +157,7 @@ class Segment:
     levels: list[list[Call]]
 
     def all_fields(self) -> Iterator[FieldPlan]:
-        """Yield every field of the segment."""
+        """Yield every field of the segment, whoever answers it."""
         waiting = [self.root]
         while waiting:
             for field in waiting.pop().fields:
@@ -160,6 +170,7 @@ def build_segments(
     operation: OperationDefinitionNode,
     fragments: dict[str, FragmentDefinitionNode],
     variables: VariableValues,
+    write: Callable[[Call], Any] | None = None,
 ) -> list[Segment]:
     """Return the segments of an operation, in the order that they run in.
 
@@ -168,6 +179,7 @@ def build_segments(
         operation: to be executed.
         fragments: of the document, by name.
         variables: coerced; only those in `@skip` and `@include` are looked at.
+        write: plans what of a call's objects is written, and marks what is not answered any more; None for nothing.
 
     Raises:
         UnsupportedOperationError: a field cannot be compiled.
@@ -182,7 +194,7 @@ def build_segments(
         roots = [Selection(root_type, (), [field]) for field in root.fields]
     else:
         roots = [root]
-    return [Segment(each, _levels(each)) for each in roots]
+    return [Segment(each, _levels(each, write)) for each in roots]
 
 
 class _Planner:
@@ -245,11 +257,15 @@ class _Planner:
         return field
 
 
-def _levels(root: Selection) -> list[list[Call]]:
+def _levels(root: Selection, write: Callable[[Call], Any] | None) -> list[list[Call]]:
     levels: list[list[Call]] = []
     fields = list(root.deferred())
     while fields:
-        levels.append(_calls(fields))
+        calls = _calls(fields)
+        if write is not None:
+            for call in calls:
+                call.written = write(call)
+        levels.append(calls)
         fields = [
             deeper for field in fields for selection in field.selections.values() for deeper in selection.deferred()
         ]

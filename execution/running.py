@@ -19,6 +19,8 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 from strawberry.exceptions import WrongNumberOfResultsReturned
 
+from core.errors import ClientError, UnavailableError
+from core.selections import Written
 from execution.arguments import Arguments
 from execution.completion import Completion
 from execution.fields import BatchField, CommandField
@@ -26,6 +28,7 @@ from execution.places import places
 from execution.plan import FieldPlan, Segment, Selection
 from execution.policies import Policy
 from execution.values import AbnormalError
+from execution.writing import Writing
 
 Homes = list[tuple[Any, dict[str, Any]]]
 """Objects whose field a later level answers: the parent that the resolver is given, and its part of the response."""
@@ -40,12 +43,18 @@ class Answer:
         errors: in the order that they were found.
         refused: whether the variables did not fit: then nothing was executed, and a response has no `data` at all.
         detours: how many completions were not normal, and took the slow way.
+        rewritten: whether rows that should have come as JSON could not be had, and everything was done again without.
     """
 
     data: dict[str, Any] | None
     errors: list[GraphQLError]
     refused: bool = False
     detours: int = 0
+    rewritten: bool = False
+
+
+class WritingError(Exception):
+    """Rows could not be had as JSON, for a reason that is nobody's but ours."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -56,11 +65,13 @@ class PreparedCall:
         declared: what is called, and under which policy.
         fields: the places that it answers.
         arguments: makes them from the variables.
+        writing: what is asked for as JSON; None for plain rows.
     """
 
     declared: BatchField | CommandField
     fields: Sequence[FieldPlan]
     arguments: Arguments
+    writing: Writing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +101,25 @@ class Variant:
         segments: what runs, one after another.
         fields: every field of the plan, by its number.
         source: the generated code.
+        writings: the calls of which something is written.
         failure: why the root selection cannot be told, if so; nothing runs then.
     """
 
     segments: Sequence[CompiledSegment]
     fields: Mapping[int, FieldPlan]
     source: str
+    writings: Sequence[tuple[PreparedCall, Writing]] = ()
     failure: GraphQLError | None = None
+
+    def prepare(self, context: Any, variables: VariableValues) -> dict[PreparedCall, Written] | None:
+        """Return what is written for a request; None when it has to be answered without."""
+        found: dict[PreparedCall, Written] = {}
+        for call, writing in self.writings:
+            written = writing.prepare(context, variables)
+            if written is None:
+                return None
+            found[call] = written
+        return found
 
 
 class Infos(dict[int, GraphQLResolveInfo[Any]]):
@@ -126,9 +149,11 @@ class Run:
     context: Any
     variables: VariableValues
     root_value: Any
+    written: Mapping[PreparedCall, Written] = attribute(default_factory=dict)
     errors: list[GraphQLError] = attribute(default_factory=list)
     data: dict[str, Any] | None = attribute(default_factory=dict)
     detours: int = 0
+    unwritten: bool = False
     allowed: set[str] = attribute(default_factory=set)
     kinds: list[tuple[dict[str, Any], Selection]] = attribute(default_factory=list)
     homes: defaultdict[int, Homes] = attribute(default_factory=lambda: defaultdict(list))
@@ -163,7 +188,11 @@ class Run:
         self.kinds.append((part, selection))
 
     async def all(self) -> Answer:
-        """Run every segment and return the answer."""
+        """Run every segment and return the answer.
+
+        Raises:
+            WritingError: what should have been written was not; run it without.
+        """
         try:
             for segment in self.variant.segments:
                 await self._segment(segment)
@@ -173,6 +202,8 @@ class Run:
             # They refer to this run and it to them: without this, everything that a request made would wait for the
             # garbage collector.
             del self.infos
+        if self.unwritten:
+            raise WritingError
         return Answer(self.data, self.errors, detours=self.detours)
 
     async def _segment(self, compiled: CompiledSegment) -> None:
@@ -242,7 +273,9 @@ class Run:
             return []
         try:
             values = await self._resolve(call, parents, self._arguments[call])
-        except Exception as error:  # noqa: BLE001 - As above.
+        except Exception as error:
+            if call in self.written and not isinstance(error, ClientError | UnavailableError):
+                raise WritingError from error
             values = [error] * len(parents)
         answered = []
         start = 0
@@ -255,6 +288,8 @@ class Run:
         declared = call.declared
         if isinstance(declared, CommandField):
             return [await declared.run(self.context, arguments)]
+        if call in self.written:
+            arguments = {**arguments, "written": self.written[call]}
         values = await declared.policy.resolve(declared.resolver, self.context, parents, arguments)
         if len(values) != len(parents):
             raise WrongNumberOfResultsReturned(expected=len(parents), received=len(values))

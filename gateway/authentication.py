@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from collections.abc import Mapping
 
 from core.errors import UnauthenticatedError
 from security.policies import Identity
@@ -25,11 +25,11 @@ def bearer_token(header: object) -> str | None:
     return token.strip()
 
 
-def identify(request: Request, tokens: Tokens) -> tuple[str | None, Identity | None]:
-    """Return the token of a request, and who is asking; None and None without credentials.
+def identify(said: Mapping[str, str], tokens: Tokens) -> tuple[str | None, Identity | None]:
+    """Return the token of a request's headers, and who is asking; None and None without credentials.
 
     Raises:
         UnauthenticatedError: there are credentials, and they are not valid or not valid any more.
     """
-    token = bearer_token(request.headers.get("authorization"))
+    token = bearer_token(said.get("authorization"))
     return token, None if token is None else tokens.verify(token)

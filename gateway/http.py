@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from uuid import UUID
@@ -97,17 +97,18 @@ class GraphQLEndpoint:
         Raises:
             ClientDisconnect: nobody waits for it any more.
         """
-        chosen = media_type(request.headers.get("accept", JSON))
+        said = _headers(request.scope)
+        chosen = media_type(said.get("accept", JSON))
         try:
             if request.method not in {_GET, _POST}:
                 raise MethodError("GraphQL is served by GET and POST.")
-            token, identity = identify(request, self._gateway.services.tokens)
-            asked = await self._read(request)
+            token, identity = identify(said, self._gateway.services.tokens)
+            asked = await self._read(request, said)
             if asked is None:
                 return await graphiql.page() if self._serve_graphiql else Response(status_code=404)
             address = request.client.host if request.client else None
-            caller = Caller(request_id, token, identity, client_of(request.headers), address)
-            return await self._run(request, asked, caller, chosen)
+            caller = Caller(request_id, token, identity, client_of(said), address)
+            return await self._run(request, said.get("accept", ""), asked, caller, chosen)
         except AccessError as refused:
             self._gateway.metrics.refused(refused.code)
             response = failure(chosen, _UNAUTHORIZED, str(refused), refused.code)
@@ -124,14 +125,14 @@ class GraphQLEndpoint:
             _LOG.exception("request %s failed", request_id)
             return failure(chosen, _INTERNAL, MASKED, "INTERNAL")
 
-    async def _read(self, request: Request) -> Parameters | list[Parameters] | None:
+    async def _read(self, request: Request, said: Mapping[str, str]) -> Parameters | list[Parameters] | None:
         """Return what is asked for; None for a browser that looks at the address."""
         if request.method == _GET:
             found = of_query_string(request.scope.get("query_string", b""))
-            if found is None and accepts(request.headers.get("accept", ""), "text/html"):
+            if found is None and accepts(said.get("accept", ""), "text/html"):
                 return None
             return found or of_object({})
-        _check_content_type(request.headers.get("content-type", ""))
+        _check_content_type(said.get("content-type", ""))
         given = decoded(await request.body())
         if not isinstance(given, list):
             return of_object(given)
@@ -145,9 +146,8 @@ class GraphQLEndpoint:
         return [of_object(each) for each in given]
 
     async def _run(
-        self, request: Request, asked: Parameters | Sequence[Parameters], caller: Caller, chosen: str
+        self, request: Request, accept: str, asked: Parameters | Sequence[Parameters], caller: Caller, chosen: str
     ) -> Response:
-        accept = request.headers.get("accept", "")
         if only_streams(accept):
             return await self._streamed(request, asked, caller)
         async with self._gateway.database.reader() as reader:
@@ -214,6 +214,11 @@ class GraphQLEndpoint:
         body = payload(replace(answer, data=orjson.Fragment(data), cost=told), caller.request_id)
         kept = caching.headers(data, answer, self._settings.public_max_age)
         return caching.conditional(written(body, status, chosen), kept, request.headers.get("if-none-match"))
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Return the headers of a request by name, of several the first: read once, and not for each that is looked for."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def _is_subscription(found: Prepared | Answer) -> bool:

@@ -154,7 +154,7 @@ class Gateway:
             answer = await self._execute(context, prepared, asked, None)
         else:
             answer = await self._kept(self.cache, hint, context, prepared, asked)
-        return self._settled(client, requested, prepared, replace(answer, hint=hint))
+        return self._settled(client, requested, prepared, answer, hint)
 
     async def _refused_for_cost(self, client: str, requested: int) -> Answer | None:
         """Take what an operation may cost; return the answer of one that must not run."""
@@ -166,15 +166,17 @@ class Gateway:
             return replace(self.refused(refused), cost=told, retry_after=seconds)
         return None
 
-    def _settled(self, client: str, taken: int, prepared: Prepared, answer: Answer) -> Answer:
-        """Return an answer that tells its cost, once the budget is what it should be."""
+    def _settled(
+        self, client: str, taken: int, prepared: Prepared, answer: Answer, hint: CacheHint | None = None
+    ) -> Answer:
+        """Return an answer that tells its cost and how long it may be kept, once the budget is what it should be."""
         if answer.kept is not None:
             actual = answer.kept.cost
         else:
             actual = 0 if answer.refused else prepared.operation.cost.actual(answer.data)
         self.spending.settle(client, taken - actual)
         self.metrics.spent(prepared.label, actual)
-        return replace(answer, cost=self.spending.told(client, max(taken, 0), actual))
+        return replace(answer, cost=self.spending.told(client, max(taken, 0), actual), hint=hint)
 
     async def _kept(
         self, cache: ResponseCache, hint: CacheHint, context: Context, prepared: Prepared, asked: Parameters

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import InputError
+from core.selections import Written
 from database.queries import accounts as queries
 from database.queries.accounts import AccountRow
 from resolvers.context import Context
+from resolvers.writing import asked_for
 from security import audit
 from security.audit import Subject
 from security.encryption import Cipher
@@ -20,13 +23,44 @@ from security.encryption import Cipher
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The caller's own account, decrypted. Never make one for anybody else."""
+    """The caller's own account. Never make one for anybody else.
+
+    Attributes:
+        read_email: returns the address, decrypted when somebody asks for it.
+        read_display_name: returns the name, likewise.
+        row: with what the database has written of it, under the names of its columns.
+    """
 
     id: int
     learner_id: int
-    email: str = field(repr=False)
-    display_name: str = field(repr=False)
     roles: Sequence[str]
+    read_email: Callable[[], str] = field(repr=False, compare=False)
+    read_display_name: Callable[[], str] = field(repr=False, compare=False)
+    row: AccountRow | None = field(default=None, repr=False, compare=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what the database has written in a column.
+
+        Raises:
+            KeyError: nothing.
+        """
+        if self.row is None:
+            raise KeyError(name)
+        return self.row[name]
+
+    @property
+    def email(self) -> str:
+        """Return the address.
+
+        Raises:
+            DecryptionError: the key is missing, or the row was changed outside Waymark.
+        """
+        return self.read_email()
+
+    @property
+    def display_name(self) -> str:
+        """Return the name; raises as `email` does."""
+        return self.read_display_name()
 
 
 def email_place(account_id: int) -> str:
@@ -40,26 +74,24 @@ def display_name_place(account_id: int) -> str:
 
 
 def decrypted(cipher: Cipher, account: AccountRow) -> Viewer:
-    """Return an account with its personal data readable.
+    """Return an account whose personal data can be read."""
 
-    Raises:
-        DecryptionError: the key is missing, or the row was changed outside Waymark.
-    """
-    return Viewer(
-        id=account.id,
-        learner_id=account.learner_id,
-        email=cipher.decrypt(account.email_ciphertext, email_place(account.id)),
-        display_name=cipher.decrypt(account.display_name_ciphertext, display_name_place(account.id)),
-        roles=account.roles,
-    )
+    def email() -> str:
+        return cipher.decrypt(account.email_ciphertext, email_place(account.id))
+
+    def display_name() -> str:
+        return cipher.decrypt(account.display_name_ciphertext, display_name_place(account.id))
+
+    return Viewer(account.id, account.learner_id, account.roles, email, display_name, account)
 
 
-async def viewer(context: Context, roots: Sequence[None]) -> list[Viewer | None]:
+async def viewer(context: Context, roots: Sequence[None], *, written: Written | None = None) -> list[Viewer | None]:
     """Return the caller's own account; None when signed out, or when the account is gone."""
     if context.identity is None:
         return [None] * len(roots)
-    found = await by_ids(context, [context.identity.account_id])
-    return found * len(roots)
+    selection, parameters = asked_for(context, written)
+    row = await context.reader.fetch_first(queries.viewer(selection), **parameters, id=context.identity.account_id)
+    return [None if row is None else decrypted(context.services.cipher, row)] * len(roots)
 
 
 async def by_ids(context: Context, keys: Sequence[int]) -> list[Viewer | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import decode_key
+from core.selections import Written
 from database.queries import courses as queries, topics as topic_queries
 from database.queries.course_filters import CourseOrderField
 from database.queries.courses import (
@@ -24,6 +25,7 @@ from resolvers.batches import aligned, grouped
 from resolvers.context import Context
 from resolvers.course_searches import Reading, digest, read
 from resolvers.pages import Count, Page, Window, page, window
+from resolvers.writing import asked_for
 
 _LONGEST_QUERY = 200
 _MOST_FILTER_VALUES = 100
@@ -129,14 +131,17 @@ class CourseOrder:
     descending: bool | None = None
 
 
-async def course(context: Context, roots: Sequence[None], *, by: CourseKey) -> list[CourseRow | None]:
+async def course(
+    context: Context, roots: Sequence[None], *, by: CourseKey, written: Written | None = None
+) -> list[CourseRow | None]:
     """Return the course that `by` names if the caller may see it, or None."""
     found: CourseRow | None = None
+    selection, parameters = asked_for(context, written)
     if by.slug is not None:
         slug = by.slug.replace("\0", "")
-        found = await context.reader.fetch_first(queries.VISIBLE_BY_SLUG, slug=slug, **viewpoint(context))
+        found = await context.reader.fetch_first(queries.visible_by_slug(selection), slug=slug, **parameters)
     elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
-        found = await context.reader.fetch_first(queries.VISIBLE_BY_IDS, ids=[key], **viewpoint(context))
+        found = await context.reader.fetch_first(queries.visible_by_ids(selection), ids=[key], **parameters)
     return [found] * len(roots)
 
 
@@ -150,6 +155,7 @@ async def courses(
     after: str | None = None,
     last: int | None = None,
     before: str | None = None,
+    written: Written | None = None,
 ) -> list[CoursePage]:
     """Return a page of the published courses that pass `filter`.
 
@@ -180,7 +186,8 @@ async def courses(
     for name, bound in (("after", asked.after), ("before", asked.before)):
         if bound is not None:
             values[f"{name}_rank"], values[f"{name}_id"] = bound[:2]
-    rows = await context.reader.fetch(queries.page(shape), limit=asked.limit + 1, **values)
+    selection, parameters = asked_for(context, written)
+    rows = await context.reader.fetch(queries.page(shape, selection), limit=asked.limit + 1, **{**parameters, **values})
     told = () if reading is None else (reading.query, reading.prefix)
     cut = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id, *told), count=Count(_count, criteria))
     listed = CoursePage(cut.nodes, cut.cursor, cut.has_next_page, cut.has_previous_page, cut.count, criteria)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from core.errors import CommandError, ForbiddenError, InvalidArgumentError, UserErrorCode
 from core.ids import decode_id, decode_key
+from core.selections import Written
 from database.notifications import enrollment_topic, notify
 from database.queries import courses as course_queries, enrollments as queries, events as event_queries
 from database.queries.courses import CourseRow
@@ -17,17 +17,16 @@ from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
 from database.tables.events import EventKind
 from resolvers.accounts import Viewer
-from resolvers.batches import aligned, grouped
+from resolvers.batches import aligned
 from resolvers.commands import Act, caller, transact
 from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
 from resolvers.watching import watched
+from resolvers.writing import asked_for
 from security.audit import Subject
 
 _SCOPE = "enrollments"
-# What a list holds when no status is asked for: a course that was left is not one that is taken.
-_TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,30 +126,32 @@ async def enrollments(
     first: int | None = None,
     after: str | None = None,
     status: EnrollmentStatus | None = None,
+    written: Written | None = None,
 ) -> list[Page[EnrollmentRow]]:
     """Return a page of each viewer's enrollments, newest first; without a status, all but withdrawn ones.
 
     Raises:
         InvalidArgumentError: the cursor is of another list, or the page is too large.
     """
-    statuses = _TAKEN if status is None else (status,)
+    statuses = queries.TAKEN if status is None else (status,)
     scope = f"{_SCOPE}:{','.join(statuses)}"
     asked = window(scope=scope, kinds=(int, int), first=first, after=after)
-    keys = [viewer.learner_id for viewer in viewers]
-    values: dict[str, Any] = {"learner_ids": list(set(keys)), "statuses": list(statuses), "limit": asked.limit + 1}
+    selection, values = asked_for(context, written)
+    values["limit"] = asked.limit + 1
     if asked.after is not None:
         values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
-    rows = await context.reader.fetch(queries.page(after=asked.after is not None), **values)
-    return [
-        page(
-            found,
+    statement = queries.page(statuses, after=asked.after is not None, selection=selection)
+    pages: dict[int, Page[EnrollmentRow]] = {}
+    # All of them are the caller, at whatever places of the answer.
+    for learner_id in {viewer.learner_id for viewer in viewers}:
+        pages[learner_id] = page(
+            await context.reader.fetch(statement, **{**values, "learner_id": learner_id}),
             asked,
             scope=scope,
             key=lambda row: (microseconds(row.enrolled_at), row.id),
-            count=Count(_count, (key, statuses)),
+            count=Count(_count, (learner_id, statuses)),
         )
-        for key, found in zip(keys, grouped(rows, "learner_id", keys), strict=True)
-    ]
+    return [pages[viewer.learner_id] for viewer in viewers]
 
 
 async def course(context: Context, enrollments: Sequence[EnrollmentRow]) -> list[CourseRow]:

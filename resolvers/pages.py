@@ -13,11 +13,10 @@ import orjson
 
 from core.errors import InvalidArgumentError
 from core.ids import url_safe_base64
+from database.statements import DEFAULT_PAGE, LARGEST_PAGE
 
 NodeT = TypeVar("NodeT")
 
-DEFAULT_PAGE = 20
-LARGEST_PAGE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

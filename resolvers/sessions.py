@@ -192,7 +192,7 @@ async def _create_account(context: Context, act: Act, email: Email, name: str, p
     }
     if not await account_queries.insert_account(act.connection, values):
         raise CommandError(UserErrorCode.EMAIL_TAKEN, "This address already has an account.", ("input", "email"))
-    return Viewer(id=account_id, learner_id=learner_id, email=email.text, display_name=name, roles=roles)
+    return Viewer(account_id, learner_id, roles, read_email=lambda: email.text, read_display_name=lambda: name)
 
 
 async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Session, Identity]:

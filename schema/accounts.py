@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from database.queries.enrollments import ENROLLMENT, TAKEN_BY_LEARNER
 from database.tables.accounts import Role
 from database.tables.courses import CourseStatus
 from database.tables.enrollments import EnrollmentStatus
@@ -49,7 +50,7 @@ class Viewer(Node):
         """What they want to learn; null until onboarding is done."""
         raise NotImplementedError
 
-    @batch(enrollment_resolvers.enrollments, policy=SIGNED_IN)
+    @batch(enrollment_resolvers.enrollments, policy=SIGNED_IN, rows=ENROLLMENT, relation=TAKEN_BY_LEARNER)
     def enrollments(
         self,
         first: First = strawberry.UNSET,

@@ -10,7 +10,9 @@ import strawberry
 
 from database.notifications import CATALOG
 from database.queries.course_filters import CourseOrderField
-from database.queries.courses import CourseRow, InstructorRow
+from database.queries.courses import INSTRUCTORS_OF_COURSE, PREREQUISITES_OF_COURSE, CourseRow, InstructorRow
+from database.queries.revisions import MODULES_OF_COURSE
+from database.queries.topics import TOPICS_OF_COURSE
 from database.tables.courses import CourseStatus
 from execution.directives import INHERITED, public
 from execution.fields import InstanceOf, batch, column
@@ -95,7 +97,7 @@ class Course(Node):
     version: int = column(ANYONE, "Grows with every edit; send it with the next one.")
     enrollment_count: int = column(ANYONE, "How many learners have enrolled and not withdrawn.")
 
-    @batch(courses.topics, policy=ANYONE, cached=TOPICS)
+    @batch(courses.topics, policy=ANYONE, cached=TOPICS, relation=TOPICS_OF_COURSE)
     def topics(self) -> list[Topic]:
         """What it is about, most important first."""
         raise NotImplementedError
@@ -105,17 +107,17 @@ class Course(Node):
         """Names of the skills it teaches, most important first."""
         raise NotImplementedError
 
-    @batch(courses.prerequisites, policy=ANYONE, cached=public(60, CATALOG))
+    @batch(courses.prerequisites, policy=ANYONE, cached=public(60, CATALOG), relation=PREREQUISITES_OF_COURSE)
     def prerequisites(self) -> list[Course]:
         """Published courses that it builds upon."""
         raise NotImplementedError
 
-    @batch(courses.instructors, policy=ANYONE, cached=public(300))
+    @batch(courses.instructors, policy=ANYONE, cached=public(300), relation=INSTRUCTORS_OF_COURSE)
     def instructors(self, first: First = strawberry.UNSET, after: After = strawberry.UNSET) -> Connection[Instructor]:
         """Who teaches it, in the order that the course names them."""
         raise NotImplementedError
 
-    @batch(revision_resolvers.modules, policy=ANYONE)
+    @batch(revision_resolvers.modules, policy=ANYONE, relation=MODULES_OF_COURSE)
     def modules(self) -> list[Module]:
         """What it consists of, in order: as the caller learns it, else as it is published, else the draft."""
         raise NotImplementedError

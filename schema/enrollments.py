@@ -6,6 +6,7 @@ from datetime import datetime
 
 import strawberry
 
+from database.queries.courses import COURSE_OF
 from database.queries.enrollments import EnrollmentRow
 from database.tables.enrollments import EnrollmentStatus
 from execution.fields import InstanceOf, batch, column
@@ -38,7 +39,7 @@ class Enrollment(Node):
     enrolled_at: datetime = column(SIGNED_IN, "When they enrolled; for a course taken up again, when that was.")
     completed_at: datetime | None = column(SIGNED_IN, "When they completed it; null before that.")
 
-    @batch(enrollment_resolvers.course, policy=SIGNED_IN)
+    @batch(enrollment_resolvers.course, policy=SIGNED_IN, relation=COURSE_OF)
     def course(self) -> Course:
         """The course, even if it has been archived since."""
         raise NotImplementedError

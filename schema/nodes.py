@@ -26,6 +26,8 @@ def global_id(type_name: str) -> Callable[[Any], str]:
     def read(row: Any) -> str:
         return encoded(row.id)
 
+    # PostgreSQL can make the same of the column `id`.
+    read.opaque = type_name  # type: ignore[attr-defined]
     return read
 
 

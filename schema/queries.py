@@ -7,6 +7,8 @@ from typing import Annotated
 import strawberry
 
 from database.notifications import CATALOG
+from database.queries.accounts import VIEWER
+from database.queries.courses import COURSE
 from database.tables.recommendations import RecommendationSurface
 from execution.directives import list_size, public, signed_out
 from execution.fields import batch
@@ -50,17 +52,17 @@ class Query(RecommendationRuleQuery, UserQuery):
         """The object of each id, in order; null where there is none that the caller may see."""
         raise NotImplementedError
 
-    @batch(account_resolvers.viewer, policy=ANYONE)
+    @batch(account_resolvers.viewer, policy=ANYONE, rows=VIEWER)
     def viewer(self) -> Viewer | None:
         """The caller's own account; null when signed out."""
         raise NotImplementedError
 
-    @batch(course_resolvers.course, policy=ANYONE, cached=signed_out(60))
+    @batch(course_resolvers.course, policy=ANYONE, cached=signed_out(60), rows=COURSE)
     def course(self, by: Annotated[CourseBy, strawberry.argument(description="Which course.")]) -> Course | None:
         """One course; null when there is none of that name that the caller may see. Authors see their drafts."""
         raise NotImplementedError
 
-    @batch(course_resolvers.courses, policy=ANYONE, cached=public(60, CATALOG))
+    @batch(course_resolvers.courses, policy=ANYONE, cached=public(60, CATALOG), rows=COURSE)
     def courses(
         self,
         *,

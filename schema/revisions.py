@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from database.queries.revisions import ModuleRow, RevisionRow
+from database.queries.lessons import LESSONS_OF_MODULE
+from database.queries.revisions import MODULES_OF_REVISION, ModuleRow, RevisionRow
 from database.tables.revisions import RevisionStatus
 from execution.fields import InstanceOf, batch, column
 from resolvers import assessments as assessment_resolvers, lessons as lesson_resolvers, revisions as revision_resolvers
@@ -40,7 +41,7 @@ class Module(Node):
     title: str = column(ANYONE, "What it is called.")
     position: int = column(ANYONE, "Place in its course, from 0.")
 
-    @batch(lesson_resolvers.lessons, policy=ANYONE)
+    @batch(lesson_resolvers.lessons, policy=ANYONE, relation=LESSONS_OF_MODULE)
     def lessons(self) -> list[Lesson]:
         """Its lessons, in order."""
         raise NotImplementedError
@@ -92,7 +93,7 @@ class CourseRevision(Node):
         """Published courses that it builds upon."""
         raise NotImplementedError
 
-    @batch(revision_resolvers.revision_modules, policy=ANYONE)
+    @batch(revision_resolvers.revision_modules, policy=ANYONE, relation=MODULES_OF_REVISION)
     def modules(self) -> list[Module]:
         """What it consists of, in order."""
         raise NotImplementedError

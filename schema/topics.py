@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 
 from database.notifications import CATALOG
-from database.queries.topics import TopicRow
+from database.queries.topics import CHILDREN_OF_TOPIC, ENGLISH_NAME, PARENT_OF_TOPIC, TopicRow
 from execution.directives import INHERITED, public
 from execution.fields import InstanceOf, batch, column
 from resolvers import topics
@@ -26,7 +26,7 @@ class Topic(Node):
     id: strawberry.ID = column(ANYONE, "Opaque and stable.", read=global_id("Topic"))
     slug: str = column(ANYONE, "Readable name for URLs; unique.")
 
-    @batch(topics.name, policy=ANYONE, cached=INHERITED)
+    @batch(topics.name, policy=ANYONE, cached=INHERITED, relation=ENGLISH_NAME)
     def name(
         self,
         language: Annotated[
@@ -40,12 +40,12 @@ class Topic(Node):
         """Name to show; in English when no language is asked for."""
         raise NotImplementedError
 
-    @batch(topics.children, policy=ANYONE, cached=TOPICS)
+    @batch(topics.children, policy=ANYONE, cached=TOPICS, relation=CHILDREN_OF_TOPIC)
     def children(self) -> list[Topic]:
         """The topics below this one, by slug; empty at the second level."""
         raise NotImplementedError
 
-    @batch(topics.parent, policy=ANYONE, cached=TOPICS)
+    @batch(topics.parent, policy=ANYONE, cached=TOPICS, relation=PARENT_OF_TOPIC)
     def parent(self) -> Topic | None:
         """The topic above this one; null at the top."""
         raise NotImplementedError

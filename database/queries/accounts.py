@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -22,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.selections import Selection
+from database.queries.written import Table, carrying
 from database.rows import Row
 from database.statements import Statement
 from database.tables.accounts import Role, accounts
@@ -65,9 +68,20 @@ _COLUMNS = (
     accounts.c.roles,
 )
 
+# Without what is personal: it is stored encrypted, and PostgreSQL cannot read it.
+VIEWER = Table("Viewer", {each.name: each for each in (accounts.c.id, accounts.c.learner_id)})
+
 BY_IDS = Statement(
     select(*_COLUMNS).where(accounts.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger)))), AccountRow
 )
+
+
+@lru_cache(maxsize=512)
+def viewer(selection: Selection | None = None) -> Statement[AccountRow]:
+    """Return the statement of the account `id`."""
+    account = select(*_COLUMNS).where(accounts.c.id == bindparam("id", type_=BigInteger))
+    return Statement(carrying(selection, account, ("id", "learner_id", "roles")), AccountRow)
+
 
 CREDENTIALS = Statement(
     select(*_COLUMNS, accounts.c.password_hash).where(

@@ -23,9 +23,11 @@ from sqlalchemy import (
     tuple_,
 )
 
+from core.selections import Selection
 from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, CourseOrderField, filtered
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
+from database.queries.written import Related, Table, carrying, columns
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.courses import (
@@ -131,6 +133,8 @@ COLUMNS = (
     course_statistics.c.rating_count,
     course_statistics.c.rating_sum,
 )
+COURSE = Table("Course", {each.name: each for each in COLUMNS})
+INSTRUCTOR = Table("Instructor", {each.name: each for each in (instructors.c.id, instructors.c.display_name)})
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 _SQL_TYPES: dict[type[Any], Any] = {float: Double, int: BigInteger, str: Text}
 
@@ -138,26 +142,39 @@ BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _
 
 PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, PUBLISHED), CourseRow)
 
-VISIBLE_BY_IDS = Statement(
-    select(*COLUMNS).select_from(COUNTED).where(courses.c.id == _IDS, course_is_visible()), CourseRow
-)
+# Of a course that is found by its key the counters may be left out: PostgreSQL does not look at the right side of an
+# outer join whose columns nobody wants.
+_BY_KEY = courses.outerjoin(course_statistics)
 
-VISIBLE_BY_SLUG = Statement(
+_VISIBLE_BY_IDS = select(*COLUMNS).select_from(_BY_KEY).where(courses.c.id == _IDS, course_is_visible())
+VISIBLE_BY_IDS = Statement(_VISIBLE_BY_IDS, CourseRow)
+
+_VISIBLE_BY_SLUG = (
     select(*COLUMNS)
-    .select_from(COUNTED)
+    .select_from(_BY_KEY)
     # One key and not a list of them: PostgreSQL keeps the plan, as it knows that there is at most one row.
-    .where(courses.c.slug == bindparam("slug", type_=Text), course_is_visible()),
-    CourseRow,
+    .where(courses.c.slug == bindparam("slug", type_=Text), course_is_visible())
 )
 
-PREREQUISITES = Statement(
+_PREREQUISITES = (
     select(course_prerequisites.c.course_id, *COLUMNS)
     .select_from(course_prerequisites.join(courses, courses.c.id == course_prerequisites.c.prerequisite_id))
     .join(course_statistics, course_statistics.c.course_id == courses.c.id)
-    .where(course_prerequisites.c.course_id == _IDS, PUBLISHED)
-    .order_by(course_prerequisites.c.course_id, courses.c.title, courses.c.id),
-    PrerequisiteRow,
+    .where(PUBLISHED)
+    .order_by(course_prerequisites.c.course_id, courses.c.title, courses.c.id)
 )
+PREREQUISITES = Statement(_PREREQUISITES.where(course_prerequisites.c.course_id == _IDS), PrerequisiteRow)
+PREREQUISITES_OF_COURSE = Related(COURSE, _PREREQUISITES, course_prerequisites.c.course_id)
+
+COURSE_OF = Related(
+    COURSE,
+    select(*COLUMNS).select_from(_BY_KEY),
+    courses.c.id,
+    parent="course_id",
+    many=False,
+    certain=True,
+)
+"""The course that a row with a `course_id` belongs to."""
 
 INSTRUCTORS_BY_IDS = Statement(
     select(instructors.c.id, instructors.c.display_name).where(instructors.c.id == _IDS), InstructorRow
@@ -171,20 +188,32 @@ INSTRUCTOR_COUNTS = Statement(
 )
 
 
+_INSTRUCTORS = (
+    select(instructors.c.id, instructors.c.display_name, cast(course_instructors.c.position, Integer).label("position"))
+    .join_from(course_instructors, instructors)
+    .order_by(course_instructors.c.position, instructors.c.id)
+)
+INSTRUCTORS_OF_COURSE = Related(INSTRUCTOR, _INSTRUCTORS, course_instructors.c.course_id, paged=True)
+
+
+@lru_cache(maxsize=512)
+def visible_by_slug(selection: Selection | None = None) -> Statement[CourseRow]:
+    """Return the statement of the course of a `slug`, if the caller may see it."""
+    return Statement(carrying(selection, _VISIBLE_BY_SLUG, ("id",)), CourseRow)
+
+
+@lru_cache(maxsize=512)
+def visible_by_ids(selection: Selection | None = None) -> Statement[CourseRow]:
+    """Return the statement of the courses of `ids` that the caller may see."""
+    return Statement(carrying(selection, _VISIBLE_BY_IDS, ("id",)), CourseRow)
+
+
 @lru_cache(maxsize=2)
 def instructors_page(*, after: bool) -> Statement[CourseInstructorRow]:
     """Return the statement of one page of instructors for each of `ids`: `limit`, and `after_*` if asked."""
     parent = parents("ids")
     place = tuple_(course_instructors.c.position, instructors.c.id)
-    part = (
-        select(
-            instructors.c.id, instructors.c.display_name, cast(course_instructors.c.position, Integer).label("position")
-        )
-        .join_from(course_instructors, instructors)
-        .where(course_instructors.c.course_id == parent.c.id)
-        .order_by(course_instructors.c.position, instructors.c.id)
-        .limit(bindparam("limit", type_=BigInteger))
-    )
+    part = _INSTRUCTORS.where(course_instructors.c.course_id == parent.c.id).limit(bindparam("limit", type_=BigInteger))
     if after:
         part = part.where(
             place > tuple_(bindparam("after_position", type_=BigInteger), bindparam("after_id", type_=BigInteger))
@@ -199,7 +228,7 @@ def instructors_page(*, after: bool) -> Statement[CourseInstructorRow]:
 
 
 @lru_cache(maxsize=512)
-def page(shape: PageShape) -> Statement[RankedCourseRow]:
+def page(shape: PageShape, selection: Selection | None = None) -> Statement[RankedCourseRow]:
     """Return the statement of a page of published courses.
 
     Parameters are those of its filters, `limit`, and `after_rank`, `after_id`, `before_rank`, `before_id`
@@ -220,7 +249,7 @@ def page(shape: PageShape) -> Statement[RankedCourseRow]:
         statement = statement.order_by(rank.desc(), tie.desc())
     else:
         statement = statement.order_by(rank, tie)
-    return Statement(bounded(statement), RankedCourseRow)
+    return Statement(bounded(statement, columns=lambda most: columns(selection, most, ("id", "rank"))), RankedCourseRow)
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     ScalarSelect,
-    Text,
     any_,
     bindparam,
     func,
@@ -25,7 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.selections import Selection
 from database.queries.topics import CountRow
+from database.queries.visibility import is_one
+from database.queries.written import Related, Table, columns
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.attempts import attempts
@@ -73,6 +75,18 @@ _COLUMNS = (
     enrollments.c.enrolled_at,
     enrollments.c.completed_at,
 )
+ENROLLMENT = Table("Enrollment", {each.name: each for each in _COLUMNS})
+TAKEN = (EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED)
+"""The states of what a list holds when none is asked for: a course that was left is not one that is taken."""
+
+_NEWEST = select(*_COLUMNS).order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
+TAKEN_BY_LEARNER = Related(
+    ENROLLMENT,
+    _NEWEST.where(is_one(enrollments.c.status, *TAKEN)),
+    enrollments.c.learner_id,
+    parent="learner_id",
+    paged=True,
+)
 _LEARNER_ID = bindparam("learner_id", type_=BigInteger)
 _WITHDRAWN: ColumnElement[str] = literal_column(f"'{EnrollmentStatus.WITHDRAWN}'")
 
@@ -101,34 +115,23 @@ COUNTS = Statement(
 )
 
 
-@lru_cache(maxsize=2)
-def page(*, after: bool) -> Statement[EnrollmentRow]:
-    """Return the statement of one page for each of `learner_ids`, newest first.
+@lru_cache(maxsize=512)
+def page(
+    statuses: tuple[EnrollmentStatus, ...], *, after: bool, selection: Selection | None = None
+) -> Statement[EnrollmentRow]:
+    """Return the statement of one page of a learner's enrollments in any of some states, newest first.
 
-    Parameters are `learner_ids`, `statuses`, `limit`, and `after_at` and `after_id` if asked.
+    Parameters are `learner_id`, `limit`, and `after_at` and `after_id` if asked. One learner, and states as constants:
+    with lists of either PostgreSQL would plan anew each time.
     """
-    parent = parents("learner_ids")
     place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
-    part = (
-        select(*_COLUMNS)
-        .where(
-            enrollments.c.learner_id == parent.c.id,
-            enrollments.c.status == any_(bindparam("statuses", type_=ARRAY(Text))),
-        )
-        .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.id.desc())
-    )
+    part = _NEWEST.where(enrollments.c.learner_id == _LEARNER_ID, is_one(enrollments.c.status, *statuses))
     if after:
         part = part.where(
             place
             < tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
         )
-    chosen = bounded(part, parent).lateral("chosen")
-    return Statement(
-        select(*chosen.c)
-        .select_from(parent.join(chosen, literal_column("true")))
-        .order_by(chosen.c.learner_id, chosen.c.enrolled_at.desc(), chosen.c.id.desc()),
-        EnrollmentRow,
-    )
+    return Statement(bounded(part, columns=lambda most: columns(selection, most, ("id", "enrolled_at"))), EnrollmentRow)
 
 
 def _continuing() -> Statement[EnrollmentRow]:

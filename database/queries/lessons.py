@@ -6,6 +6,7 @@ from sqlalchemy import ARRAY, BigInteger, any_, bindparam, exists, literal_colum
 
 from database.queries.enrollments import effective_revision
 from database.queries.visibility import revision_is_visible, takes, writes
+from database.queries.written import Related, Table
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import courses
@@ -51,18 +52,19 @@ COLUMNS = (
     lessons.c.title,
     lessons.c.duration_seconds,
 )
+LESSON = Table("Lesson", {each.name: each for each in COLUMNS})
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 _WITH_COURSE = lessons.join(course_revisions, course_revisions.c.id == lessons.c.revision_id).join(
     courses, courses.c.id == course_revisions.c.course_id
 )
 
-OF_MODULES: Statement[LessonRow] = Statement(
+_OF_MODULES = (
     select(*COLUMNS)
     .join_from(lessons, course_revisions, course_revisions.c.id == lessons.c.revision_id)
-    .where(lessons.c.module_id == _IDS)
-    .order_by(lessons.c.module_id, lessons.c.position),
-    LessonRow,
+    .order_by(lessons.c.module_id, lessons.c.position)
 )
+OF_MODULES: Statement[LessonRow] = Statement(_OF_MODULES.where(lessons.c.module_id == _IDS), LessonRow)
+LESSONS_OF_MODULE = Related(LESSON, _OF_MODULES, lessons.c.module_id)
 
 VISIBLE_BY_IDS: Statement[LessonRow] = Statement(
     select(*COLUMNS).select_from(_WITH_COURSE).where(lessons.c.id == _IDS, revision_is_visible()), LessonRow

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from database.queries.courses import CourseCountRow
 from database.queries.enrollments import effective_revision
 from database.queries.visibility import LEARNER_ID, is_one, revision_is_visible
+from database.queries.written import Related, Table
 from database.rows import Row
 from database.statements import Statement, parents
 from database.tables.courses import CourseStatus, courses
@@ -74,6 +75,7 @@ _MODULE_COLUMNS = (
     modules.c.position,
     modules.c.title,
 )
+MODULE = Table("Module", {each.name: each for each in (modules.c.id, modules.c.position, modules.c.title)})
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 _OPEN = is_one(course_revisions.c.status, RevisionStatus.DRAFT, RevisionStatus.IN_REVIEW)
 _PUBLISHED = is_one(course_revisions.c.status, RevisionStatus.PUBLISHED)
@@ -149,21 +151,21 @@ def _shown_revision() -> ColumnElement[int]:
     return func.coalesce(taken, published, draft)
 
 
-SHOWN_MODULES: Statement[ModuleRow] = Statement(
+_SHOWN_MODULES = (
     select(modules.c.id, courses.c.id.label("course_id"), modules.c.revision_id, modules.c.position, modules.c.title)
     .join_from(courses, modules, modules.c.revision_id == _shown_revision())
-    .where(courses.c.id == _IDS)
-    .order_by(courses.c.id, modules.c.position),
-    ModuleRow,
+    .order_by(courses.c.id, modules.c.position)
 )
+SHOWN_MODULES: Statement[ModuleRow] = Statement(_SHOWN_MODULES.where(courses.c.id == _IDS), ModuleRow)
+MODULES_OF_COURSE = Related(MODULE, _SHOWN_MODULES, courses.c.id)
 
-MODULES_OF_REVISIONS: Statement[ModuleRow] = Statement(
-    select(*_MODULE_COLUMNS)
-    .join_from(modules, course_revisions)
-    .where(modules.c.revision_id == _IDS)
-    .order_by(modules.c.revision_id, modules.c.position),
-    ModuleRow,
+_MODULES_OF_REVISIONS = (
+    select(*_MODULE_COLUMNS).join_from(modules, course_revisions).order_by(modules.c.revision_id, modules.c.position)
 )
+MODULES_OF_REVISIONS: Statement[ModuleRow] = Statement(
+    _MODULES_OF_REVISIONS.where(modules.c.revision_id == _IDS), ModuleRow
+)
+MODULES_OF_REVISION = Related(MODULE, _MODULES_OF_REVISIONS, modules.c.revision_id)
 
 VISIBLE_MODULES_BY_IDS: Statement[ModuleRow] = Statement(
     select(*_MODULE_COLUMNS)

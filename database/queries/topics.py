@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select
 
+from database.queries.written import Related, Table, Value
 from database.rows import Row
 from database.statements import Statement
 from database.tables.courses import course_skills, course_topics
@@ -42,25 +43,30 @@ class CountRow(Row):
 
 
 COLUMNS = (topics.c.id, topics.c.slug, topics.c.name, topics.c.labels, topics.c.parent_id)
+TOPIC = Table("Topic", {each.name: each for each in COLUMNS})
 _IDS = any_(bindparam("ids", type_=ARRAY(BigInteger)))
 
 BY_IDS = Statement(select(*COLUMNS).where(topics.c.id == _IDS), TopicRow)
 
 BY_SLUGS = Statement(select(*COLUMNS).where(topics.c.slug == any_(bindparam("slugs", type_=ARRAY(Text)))), TopicRow)
 
-CHILDREN = Statement(
-    select(*COLUMNS).where(topics.c.parent_id == _IDS).order_by(topics.c.parent_id, topics.c.slug), TopicRow
-)
+ENGLISH_NAME = Value("name")
+"""What a topic is called where no language is asked for."""
+
+_BY_SLUG = select(*COLUMNS).order_by(topics.c.parent_id, topics.c.slug)
+CHILDREN = Statement(_BY_SLUG.where(topics.c.parent_id == _IDS), TopicRow)
+CHILDREN_OF_TOPIC = Related(TOPIC, _BY_SLUG, topics.c.parent_id)
+PARENT_OF_TOPIC = Related(TOPIC, select(*COLUMNS), topics.c.id, parent="parent_id", many=False)
 
 COUNT = Statement(select(func.count().label("count")).select_from(topics), CountRow)
 
-OF_COURSES = Statement(
+_OF_COURSES = (
     select(course_topics.c.course_id, *COLUMNS)
     .join_from(course_topics, topics)
-    .where(course_topics.c.course_id == _IDS)
-    .order_by(course_topics.c.course_id, course_topics.c.position, topics.c.id),
-    CourseTopicRow,
+    .order_by(course_topics.c.course_id, course_topics.c.position, topics.c.id)
 )
+OF_COURSES = Statement(_OF_COURSES.where(course_topics.c.course_id == _IDS), CourseTopicRow)
+TOPICS_OF_COURSE = Related(TOPIC, _OF_COURSES, course_topics.c.course_id)
 
 SKILLS_OF_COURSES = Statement(
     select(

@@ -68,12 +68,13 @@ VIEWER = (
     "query ($first: Int!) { viewer { email learningPreferences { level } enrollments(first: $first) "
     f"{{ totalCount nodes {{ status course {{ {CARD} }} }} }} }} }}"
 )
+# With graphql-core, and compiled: where PostgreSQL writes what belongs to a row, there are fewer.
 OPERATIONS = {
-    "courses": (COURSES, 9),
-    "course without extras": ("query ($first: Int!) { courses(first: $first) { nodes { title } } }", 1),
-    "topics": ("query ($first: Int!) { topics(first: $first) { totalCount nodes { name parent { name } } } }", 3),
-    "recommendedCourses": (RECOMMENDED, None),
-    "viewer": (VIEWER, None),
+    "courses": (COURSES, 9, 6),
+    "course without extras": ("query ($first: Int!) { courses(first: $first) { nodes { title } } }", 1, 1),
+    "topics": ("query ($first: Int!) { topics(first: $first) { totalCount nodes { name parent { name } } } }", 3, 3),
+    "recommendedCourses": (RECOMMENDED, None, None),
+    "viewer": (VIEWER, None, None),
 }
 
 
@@ -82,14 +83,16 @@ async def test_statements_are_constant_in_the_page_size(
     counted: GraphQLClient, counting: CountingDatabase, name: str
 ) -> None:
     """One node and ten cost the same statements; where the number is a promise, it is that number."""
-    document, promised = OPERATIONS[name]
+    document, interpreted, compiled = OPERATIONS[name]
     token = await signed_up(counted)
     measured: list[int] = []
-    for first in (1, 10):
+    for first in (1, 1, 10):
         counting.counts.clear()
         data: Any = await counted.data(document, {"first": first}, token)
         assert data
         measured += counting.counts
-    assert 2 == len(measured)
-    assert measured[0] == measured[1]
-    assert promised in {None, measured[0]}
+    # The first run is graphql-core's.
+    first_run, one, ten = measured
+    assert one == ten
+    assert interpreted in {None, first_run}
+    assert compiled in {None, one}

@@ -33,6 +33,9 @@ from tests.load.seeding import Caller
 
 SERVER_CORE, OTHER_CORE = 0, 1
 _PATIENCE = 60.0
+# More than any run can use, and what is left of it has as many digits at the end as at the beginning: a fast machine
+# would spend a usual budget within a second, and answers tell what is left.
+_BUDGET = 9 * 10**14
 Bodies = Callable[[Measured], list[bytes]]
 
 
@@ -153,7 +156,7 @@ def product(caller: Caller, *arguments: str, name: str = PRODUCT, title: str = "
         title: what is special about it.
         settings: of the environment, without the prefix `WAYMARK_`.
     """
-    given = {"recommendations": "off", **settings}
+    given = {"recommendations": "off", "gateway__budget": str(_BUDGET), **settings}
 
     def command(world: World, port: int) -> list[str]:
         waymark = [sys.executable, "-c", "from app.cli.main import main; main()"]

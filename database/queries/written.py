@@ -1,0 +1,303 @@
+"""Rows that PostgreSQL writes as JSON: what `core.selections` says, as expressions of a statement.
+
+Texts, numbers, enums and moments are written as orjson would write what asyncpg reads. What cannot be promised for
+every row is refused by `Table.can_write` when an operation is compiled, and read as a column then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    DateTime,
+    Float,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    Text,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    literal_column,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+
+from core.selections import CONSTANT, ENUM, OPAQUE, WHOLE, Selection, WrittenField, WrittenObject, WrittenValue
+from database.statements import DEFAULT_PAGE, LARGEST_PAGE
+
+_TYPES: Mapping[str, type[Any]] = {
+    "String": Text,
+    "Int": Integer,
+    "Float": Float,
+    "DateTime": DateTime,
+    ENUM: Text,
+    OPAQUE: BigInteger,
+}
+_SECONDS, _FRACTIONS = 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+# As what asyncpg reads endless moments.
+_ENDLESS = {"infinity": "9999-12-31T23:59:59.999999", "-infinity": "0001-01-01T00:00:00"}
+Columns = Mapping[str, Column[Any]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Table:
+    """The rows of a kind of object.
+
+    Attributes:
+        type: name of the kind.
+        columns: by the names that rows have them under.
+    """
+
+    type: str
+    columns: Columns
+
+    def can_write(self, value: WrittenValue) -> bool:
+        """Say whether a value is written exactly as it would be answered, whatever the row."""
+        if value.form == CONSTANT:
+            return True
+        found, kind = self.columns.get(value.name), _TYPES.get(value.form)
+        if found is None or kind is None or not isinstance(found.type, kind):
+            return False
+        if found.nullable and not value.nullable:
+            return False
+        if value.form == "Int":
+            # SQLAlchemy's BigInteger is an Integer, and too large for GraphQL's.
+            return not isinstance(found.type, BigInteger)
+        if value.form == "Float":
+            # PostgreSQL compares NaN as the largest number, so between two bounds there is none.
+            return any(each.startswith(f"{found.name} BETWEEN ") for each in _constraints(found))
+        return value.form != ENUM or _holds_only(found, value.values)
+
+    def sql(self, selection: Selection) -> str:
+        """Return what is written of a row, for people."""
+        source = table(self.type.lower(), *(column(name, each.type) for name, each in self.columns.items()))
+        told = [each for each in columns(selection, source, ()) if each.name not in source.c]
+        return str(
+            select(*told).select_from(source).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        )
+
+
+def _constraints(column: Column[Any]) -> list[str]:
+    """Return the conditions of a column's table that every row fulfills, as text."""
+    return [str(each.sqltext) for each in column.table.constraints if isinstance(each, CheckConstraint)]
+
+
+def _holds_only(column: Column[Any], values: frozenset[str]) -> bool:
+    """Say whether a constraint of the table leaves a column no values but these."""
+    listed = [each for each in _constraints(column) if each.startswith(f"{column.name} IN (")]
+    return any(values.issuperset(re.findall(r"'([^']*)'", each)) for each in listed)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Related:
+    """Rows that belong to the row of a parent.
+
+    Attributes:
+        rows: what they are.
+        select: all of them, of any parent, in order.
+        key: what a row of `select` has of its parent.
+        parent: the parent's column that is equal to it.
+        many: whether there is a list of them; otherwise there is one row at most.
+        paged: whether the list is a page, which the argument `first` bounds.
+        certain: whether there always is a row, since a foreign key says so.
+    """
+
+    rows: Table
+    select: Select[Any]
+    key: ColumnElement[Any]
+    parent: str = "id"
+    many: bool = True
+    paged: bool = False
+    certain: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the parent's columns that it needs."""
+        return (self.parent,)
+
+    def parameters(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the size of the page; None for what is more than its beginning, or is to be refused."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        first = given.pop("first", DEFAULT_PAGE) if self.paged else 0
+        if given or not 0 <= first <= LARGEST_PAGE:
+            return None
+        return {"limit": first} if self.paged else {}
+
+    def of(self, source: FromClause, names: Sequence[str], prefix: str) -> FromClause:
+        """Return the rows of a parent, with these columns."""
+        chosen = [self.rows.columns[name].label(name) for name in names] or [literal_column("1").label("one")]
+        found = self.select.with_only_columns(*chosen, maintain_column_froms=True)
+        found = found.where(self.key == source.c[self.parent]).correlate(source)
+        if self.paged:
+            found = found.limit(bindparam(f"{prefix}limit", type_=BigInteger))
+        return found.subquery()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """A value that is found in the row of a parent itself.
+
+    Attributes:
+        column: of the parent, a text.
+        certain: whether it is never null.
+    """
+
+    column: str
+    certain: bool = True
+    rows: None = None
+    many: bool = False
+    paged: bool = False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the parent's columns that it needs."""
+        return (self.column,)
+
+    def parameters(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return nothing where nothing is asked for besides."""
+        return None if any(value is not None for value in arguments.values()) else {}
+
+
+def columns(selection: Selection | None, source: FromClause, keys: Sequence[str]) -> Sequence[ColumnElement[Any]]:
+    """Return the columns of a statement whose rows are written.
+
+    Args:
+        selection: what is to be written; None for rows as they are.
+        source: rows with all of their columns.
+        keys: the columns that a resolver needs besides a whole object.
+    """
+    if selection is None:
+        return list(source.c)
+    if selection.whole is not None:
+        return [*(source.c[name] for name in keys), cast(_object(selection.whole, source), Text).label(WHOLE)]
+    return [*source.c, *(cast(_field(each, source), Text).label(name) for name, each in selection.fields)]
+
+
+def carrying(selection: Selection | None, rows: Select[Any], keys: Sequence[str]) -> Select[Any]:
+    """Return a statement without an order whose rows are written."""
+    if selection is None:
+        return rows
+    source = rows.subquery()
+    return select(*columns(selection, source, keys)).select_from(source)
+
+
+def _object(written: WrittenObject, source: FromClause) -> ColumnElement[Any]:
+    """Return a row as a JSON object."""
+    if written.told_by is None:
+        return _json(_record(written.kinds[0][1], source, None))
+    kind = source.c[written.told_by]
+    told = [
+        (kind == literal_column(f"'{name}'"), _json(_record(entries, source, None))) for name, entries in written.kinds
+    ]
+    return case(*told)
+
+
+def _field(written: WrittenField, source: FromClause) -> ColumnElement[Any]:
+    """Return what a relation leads to as JSON; null where there is nothing."""
+    relation = written.relation
+    if isinstance(relation, Value):
+        return func.to_json(source.c[relation.column])
+    if not isinstance(relation, Related) or written.object is None:
+        raise TypeError(f"{relation!r} is not a relation of this database.")
+    rows = relation.of(source, _names(written.object), written.prefix)
+    if not relation.many:
+        if written.object.told_by is None:
+            return _json(_record(written.object.kinds[0][1], source, rows))
+        return select(_object(written.object, rows)).select_from(rows).scalar_subquery()
+    listed = _list(written.object, source, rows)
+    if not written.wrapped:
+        return listed
+    page = (
+        select(
+            *(
+                (listed if constant is None else literal_column(f"'{constant}'")).label(key)
+                for key, constant in written.wrapped
+            )
+        )
+        .correlate(source)
+        .subquery()
+    )
+    return _json(page)
+
+
+def _list(written: WrittenObject, source: FromClause, rows: FromClause) -> ColumnElement[Any]:
+    """Return rows as a JSON list, in their order: PostgreSQL aggregates a sorted subquery as it comes."""
+    none: ColumnElement[Any] = literal_column("'[]'::json")
+    if written.told_by is None:
+        record = _record(written.kinds[0][1], source, rows)
+        each: Any = func.row_to_json(record.table_valued())
+        found = select(func.coalesce(func.json_agg(each), none)).select_from(record)
+    else:
+        found = select(func.coalesce(func.json_agg(_object(written, rows)), none)).select_from(rows)
+    return found.scalar_subquery()
+
+
+def _json(record: Subquery) -> ColumnElement[Any]:
+    each: Any = func.row_to_json(record.table_valued())
+    return select(each).select_from(record).scalar_subquery()
+
+
+def _record(entries: Sequence[WrittenValue | WrittenField], source: FromClause, rows: FromClause | None) -> Subquery:
+    """Return what is written of a row, as a record with the keys of the answer.
+
+    Args:
+        entries: what is written.
+        source: the rows of the statement around it, which it refers to.
+        rows: rows that belong to one of them, each of which becomes a record; None for that row itself.
+    """
+    of = source if rows is None else rows
+    values = [
+        (_field(each, of) if isinstance(each, WrittenField) else _value(each, of)).label(each.key) for each in entries
+    ]
+    found = select(*values)
+    return (found.correlate(source) if rows is None else found.select_from(rows)).subquery()
+
+
+def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
+    if written.form == CONSTANT:
+        return literal_column(f"'{written.name}'::text")
+    value = source.c[written.name]
+    if written.form == OPAQUE:
+        return _opaque(str(written.of), value)
+    if written.form == "DateTime":
+        utc = func.timezone(literal_column("'UTC'"), value)
+        whole = func.date_trunc(literal_column("'second'"), value) == value
+        pattern = case((whole, literal_column(f"'{_SECONDS}'")), else_=literal_column(f"'{_FRACTIONS}'"))
+        endless = case(
+            *((value == literal_column(f"'{name}'"), literal_column(f"'{text}'")) for name, text in _ENDLESS.items())
+        )
+        return func.coalesce(func.to_char(utc, pattern), endless)
+    return value
+
+
+def _opaque(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the opaque id of an object, as `core.ids.encode_id` makes it."""
+    named = literal_column(f"'{type_name}:'").op("||")(key)
+    encoded = func.encode(func.convert_to(named, literal_column("'UTF8'")), literal_column("'base64'"))
+    safe = func.translate(encoded, literal_column("'+/='"), literal_column("'-_'"))
+    return cast(safe, Text)
+
+
+def _names(written: WrittenObject) -> list[str]:
+    """Return the columns that an object needs of its row."""
+    found: dict[str, None] = {} if written.told_by is None else {written.told_by: None}
+    for _, entries in written.kinds:
+        for each in entries:
+            if isinstance(each, WrittenField):
+                found.update(dict.fromkeys(each.relation.needs))  # type: ignore[attr-defined]  # All of ours have it.
+            elif each.form != CONSTANT:
+                found[each.name] = None
+    return list(found)
