@@ -50,9 +50,7 @@ async def ranking_engine(parts: Platform) -> AsyncIterator[RankingEngine]:
         parts.settings.ranking,
     )
     if compiled_kernels() is None:
-        _LOG.warning(
-            "Set-up compiled nothing: a ranking takes three times as long. Run it again with a C compiler."
-        )
+        _LOG.warning("Set-up compiled nothing: a ranking takes three times as long. Run it again with a C compiler.")
     try:
         async with asyncio.timeout(_FIRST_LOAD_SECONDS):
             await engine.refresh()

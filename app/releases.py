@@ -140,7 +140,7 @@ async def live_record(database: Database, models_dir: Path) -> tuple[ReleaseMani
     Raises:
         InputError: its files cannot be read.
     """
-    row = _live({each.version: each for each in await list_releases(database)})
+    row = live_of(await list_releases(database))
     return None if row is None else await asyncio.to_thread(_record_of, models_dir / row.location, row.digest)
 
 
