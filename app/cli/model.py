@@ -86,7 +86,7 @@ def train(
                     clock=parts.clock,
                     options=options,
                     report=report,
-                    working_dir=parts.data_dir / "training",
+                    working_dir=parts.training_dir,
                 )
 
     outcome = run_on_platform(data_dir, work)
