@@ -53,6 +53,11 @@ class Platform:
         return self.data_dir / "models"
 
     @property
+    def training_dir(self) -> Path:
+        """Folder of what a training that was interrupted keeps."""
+        return self.data_dir / "training"
+
+    @property
     def key_file(self) -> Path:
         """File of the key ring."""
         return self.settings.security.key_file or self.data_dir / "keys.json"

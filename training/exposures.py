@@ -121,7 +121,7 @@ def load_exposures(lake: Lake, names: Sequence[str], readable: frozenset[str]) -
         shown = shown.assign(chosen=_chosen(shown, outcomes))
         telling = shown.groupby("list")["chosen"].transform("any") & shown["model"].isin(readable)
         wanted = ibis.memtable(pd.DataFrame({"event_id": shown.loc[telling, "event_id"].astype(np.int64)}))
-        payloads = ranked.semi_join(wanted, "event_id").select("event_id", "payload").to_pyarrow()
+        payloads = ranked.semi_join(wanted, "event_id").select("event_id", "payload").order_by("event_id").to_pyarrow()
     rows, vectors = _vectors(shown, payloads, names)
     versions, releases = np.unique(shown["model"].to_numpy(str), return_inverse=True)
     new = shown["list"].ne(shown["list"].shift()).to_numpy(np.bool_)

@@ -30,7 +30,7 @@ Arrays = dict[str, NDArray[Any]]
 _DIGEST = 32
 _SPARE = 2**30
 """Bytes of the disk that are left free: parts are a convenience."""
-_PACKAGES = ("duckdb", "feast", "numpy", "pandas", "pyarrow", "scipy", "xgboost-cpu", "xgboost")
+_PACKAGES = ("duckdb", "feast", "ibis-framework", "numpy", "pandas", "pyarrow", "scipy", "xgboost-cpu", "xgboost")
 _CODE = ("features", "serving", "training", "warehouse")
 
 
@@ -110,35 +110,46 @@ def working(folder: Path, key: str) -> Iterator[Parts]:
         folder: of the trainings of a platform.
         key: of this one, as of `work_key`.
     """
-    place = folder / key
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
+    descriptor = _turn(folder)
+    if descriptor is None:
         yield NOTHING
         return
+    place = folder / key
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield NOTHING
-            return
         for other in folder.iterdir():
             if other.is_dir() and other != place:
                 shutil.rmtree(other, ignore_errors=True)
-        place.mkdir(exist_ok=True)
+        with suppress(OSError):
+            place.mkdir(exist_ok=True)
         yield Parts(place)
         shutil.rmtree(place, ignore_errors=True)
     finally:
         os.close(descriptor)
 
 
+def _turn(folder: Path) -> int | None:
+    """Return the descriptor of a lock that is held until it is closed; None if another training has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def work_key(*determines: Any) -> str:
     """Return the name of a training: of all that determines it, of our code and of the packages that compute.
 
     Args:
-        determines: arrays, sparse matrices by rows, dataclasses, sequences and mappings of them, and what `repr` tells
-            apart and tells alike in every process.
+        determines: arrays, sparse matrices by rows, texts and numbers, and dataclasses, sequences and mappings of them.
+
+    Raises:
+        TypeError: something else is among them.
     """
     digest = hashlib.sha256()
     root = Path(__file__).resolve().parent.parent
@@ -185,5 +196,8 @@ def _add(digest: Any, value: Any) -> None:
         digest.update(f"sequence {len(value)}\n".encode())
         for each in value:
             _add(digest, each)
-    else:
+    elif isinstance(value, str | int | float | None):
         digest.update(f"{value!r}\n".encode())
+    else:
+        # What is not known here might look alike and be different.
+        raise TypeError(f"A {type(value).__name__} cannot be part of a key.")

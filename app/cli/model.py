@@ -39,10 +39,17 @@ Exposed = Annotated[
         help="Learn from what learners were shown too, corrected for its place, where enough was logged.",
     ),
 ]
+_MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=_MOMENTS, help="Learn from decisions at or after this moment only, UTC."),
+]
+Until = Annotated[
+    datetime | None, typer.Option("--until", formats=_MOMENTS, help="Know nothing of this moment and later, UTC.")
+]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
-_MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 
 
 @app.command()
@@ -53,14 +60,8 @@ def train(
     rounds: Rounds = TrainingOptions.rounds,
     feature_service: Service = _SERVICE,
     *,
-    since: Annotated[
-        datetime | None,
-        typer.Option("--since", formats=_MOMENTS, help="Learn from decisions at or after this moment only, UTC."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option("--until", formats=_MOMENTS, help="Know nothing of this moment and later, UTC."),
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     exposures: Exposed = True,
 ) -> None:
     """Train a release on all history, or on what lay before --until, and evaluate it on the last tenth of that.
@@ -86,11 +87,13 @@ def train(
                     clock=parts.clock,
                     options=options,
                     report=report,
-                    working_dir=parts.data_dir / "training",
+                    working_dir=parts.training_dir,
                 )
 
-    outcome = run_on_platform(data_dir, work)
-    console = Console(highlight=False)
+    _print_outcome(Console(highlight=False), run_on_platform(data_dir, work))
+
+
+def _print_outcome(console: Console, outcome: TrainingOutcome) -> None:
     if outcome.resumed:
         console.print(f"{outcome.resumed} parts of a training that was interrupted were not made again.")
     print_evaluation(console, outcome.evaluation)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from app.feature_checks import failing, report, validate
-from app.feature_distributions import compared, recorded
+from app.feature_distributions import compared, recorded, tables_digest
 from app.feature_pipeline import FeaturePlaces, apply
 from app.feature_plans import coverage, plan
 from core.clock import ManualClock
@@ -151,9 +151,16 @@ def test_few_entities_and_unreadable_tables_are_not_compared(places: FeaturePlac
     manifest = release().manifest.model_copy(update={"stored_features": STORED})
     told = validate(places, NOW, (manifest, then))
     assert {"training", "rewritten"}.isdisjoint(each.rule for each in told)
+    digests = [tables_digest(places.data_dir, STORED)]
     (places.data_dir / "signals.parquet").write_bytes(b"no table")
+    digests.append(tables_digest(places.data_dir, STORED))
+    # Whatever a table may be, another one is told apart; without a file nobody can tell.
+    assert None not in digests
+    assert digests[0] != digests[1]
     assert {} == recorded(places.data_dir, STORED, NOW).features
     assert [] == list(compared(places.data_dir, STORED, then, NOW))
+    (places.data_dir / "signals.parquet").unlink()
+    assert tables_digest(places.data_dir, STORED) is None
 
 
 async def test_a_plan_tells_every_difference_and_writes_nothing(

@@ -185,6 +185,7 @@ def test_another_training_takes_the_place_of_what_does_not_match(tmp_path: Path)
             others.keep("one", {"a": np.arange(5)})
             assert others.kept("one") is None
         assert parts.kept("one") is None
+    assert ["lock"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_folder_that_cannot_be_written_costs_no_training(tmp_path: Path) -> None:
@@ -221,6 +222,8 @@ def test_whatever_determines_a_training_is_in_its_key() -> None:
         work_key(np.arange(2, dtype=np.int32)),
     }
     assert 12 == len(kinds)
+    with pytest.raises(TypeError, match="object"):
+        work_key(object())
     assert key() == work_key("lake", "t", simulated_history(learners=120), None, replace(OPTIONS))
 
 
