@@ -226,7 +226,8 @@ class _Compiler:
             assert isinstance(declared, BatchField) and declared.relation is not None  # noqa: S101, PT018 - It was met.
             arguments = Arguments(Call(declared, [field]), self._schema.config, converters)
             relations.append((declared.relation, prefix, arguments))
-        return Writing(planned.selection, relations, list(planned.policies))
+        constant = None if relations else Written(planned.selection)
+        return Writing(planned.selection, relations, list(planned.policies), constant)
 
 
 def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:

@@ -157,13 +157,17 @@ class Run:
     allowed: set[str] = attribute(default_factory=set)
     kinds: list[tuple[dict[str, Any], Selection]] = attribute(default_factory=list)
     homes: defaultdict[int, Homes] = attribute(default_factory=lambda: defaultdict(list))
-    infos: Infos = attribute(init=False)
+    _infos: Infos | None = None
     _pruned: bool = False
     _calls: Mapping[int, PreparedCall] = attribute(default_factory=dict)
     _arguments: dict[PreparedCall, dict[str, Any]] = attribute(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.infos = Infos(self, _make_info)
+    @property
+    def infos(self) -> Infos:
+        """What type resolvers are told; made when the first one asks."""
+        if self._infos is None:
+            self._infos = Infos(self, _make_info)
+        return self._infos
 
     def require(self, name: str, policy: Policy) -> None:
         """Let generated code read columns for the length of a completion, if their policy allows it.
@@ -201,7 +205,7 @@ class Run:
         finally:
             # They refer to this run and it to them: without this, everything that a request made would wait for the
             # garbage collector.
-            del self.infos
+            self._infos = None
         if self.unwritten:
             raise WritingError
         return Answer(self.data, self.errors, detours=self.detours)
@@ -217,7 +221,8 @@ class Run:
                 self._forget_nulled(compiled.segment.root)
             for call in level:
                 for field, homes, values in await self._call(call):
-                    await self._complete(compiled, field, homes, values)
+                    if self.data is not None and not self._completed(compiled, field, homes, values):
+                        await self._complete_slowly(compiled.segment.root, field, homes, values)
 
     async def _root(self, compiled: CompiledSegment) -> None:
         assert self.data is not None  # noqa: S101 - A run ends as soon as it is.
@@ -268,15 +273,18 @@ class Run:
     async def _call(self, call: PreparedCall) -> list[tuple[FieldPlan, Homes, list[Any]]]:
         """Ask once for all parents, and return each field's homes and values."""
         asked = [(field, homes) for field in call.fields if (homes := self.homes.get(field.number))]
-        parents = [parent for _, homes in asked for parent, _ in homes]
-        if not parents:
+        if not asked:
             return []
+        parents = [parent for _, homes in asked for parent, _ in homes]
         try:
             values = await self._resolve(call, parents, self._arguments[call])
         except Exception as error:
             if call in self.written and not isinstance(error, ClientError | UnavailableError):
                 raise WritingError from error
             values = [error] * len(parents)
+        if len(asked) == 1:
+            ((field, homes),) = asked
+            return [(field, homes, values)]
         answered = []
         start = 0
         for field, homes in asked:
@@ -288,22 +296,27 @@ class Run:
         declared = call.declared
         if isinstance(declared, CommandField):
             return [await declared.run(self.context, arguments)]
-        if call in self.written:
-            arguments = {**arguments, "written": self.written[call]}
-        values = await declared.policy.resolve(declared.resolver, self.context, parents, arguments)
+        if (written := self.written.get(call)) is not None:
+            arguments = {**arguments, "written": written}
+        context, policy = self.context, declared.policy
+        if policy.check_parents is None and getattr(context, "observe", None) is None:
+            # What `Policy.resolve` does where nobody looks, without a coroutine more for each call.
+            values = list(await declared.resolver(context, parents, **arguments))
+        else:
+            values = await policy.resolve(declared.resolver, context, parents, arguments)
         if len(values) != len(parents):
             raise WrongNumberOfResultsReturned(expected=len(parents), received=len(values))
         return values
 
-    async def _complete(self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]) -> None:
-        if self.data is None:
-            return
+    def _completed(self, compiled: CompiledSegment, field: FieldPlan, homes: Homes, values: list[Any]) -> bool:
+        """Put values where they belong; say whether that was possible, or has to be done the slow way."""
         self.allowed.clear()
         try:
             self._await_next_level(compiled.completions[field.number](self, homes, values))
         except Exception:  # noqa: BLE001 - The slow way finds out what it was.
             self._detour()
-            await self._complete_slowly(compiled.segment.root, field, homes, values)
+            return False
+        return True
 
     def _detour(self) -> None:
         self.detours += 1

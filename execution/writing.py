@@ -286,16 +286,20 @@ class Writing:
         selection: for the resolver.
         relations: what makes the arguments of each relation, with what the names of its parameters begin with.
         policies: that guard it.
+        constant: what the resolver is given, where that is the same for all requests.
     """
 
     selection: WrittenSelection
     relations: Sequence[tuple[Relation, str, Arguments]]
     policies: Sequence[Policy]
+    constant: Written | None = None
 
     def prepare(self, context: Any, variables: VariableValues) -> Written | None:
         """Return what the resolver is given; None where something is refused, which the ordinary way has words for."""
         if any(policy.check is not None and policy.check(context) is not None for policy in self.policies):
             return None
+        if self.constant is not None:
+            return self.constant
         parameters: dict[str, Any] = {}
         for relation, prefix, arguments in self.relations:
             try:

@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, create_source_event_stream, execute
+from opentelemetry import metrics
 from strawberry.execution import optimized_is_awaitable
 
-from execution.compile import CompiledOperation, UnsupportedOperationError, compile_operation
+from execution.compile import Answer as CompiledAnswer, CompiledOperation, UnsupportedOperationError, compile_operation
 from execution.directives import CacheHint
 from resolvers.context import Context
 
@@ -157,10 +158,40 @@ class CompilingExecutor:
         self._schema = schema
         self._core = CoreExecutor(schema)
         self._warm_up = warm_up
+        meter = metrics.get_meter("waymark.gateway")
+        self._exceptions = Exceptions(
+            meter.create_counter(
+                "waymark.detours",
+                description="Values of compiled operations that were not normal, and took the slow way.",
+            ),
+            meter.create_counter(
+                "waymark.rewritten", description="Operations done again without JSON that PostgreSQL failed to write."
+            ),
+        )
 
     def plan(self, document: DocumentNode, operation_name: str | None) -> CompilingPlan:
         """Return the plan of one operation."""
-        return CompilingPlan(self._schema, self._core.plan(document, operation_name), self._warm_up)
+        return CompilingPlan(self._schema, self._core.plan(document, operation_name), self._warm_up, self._exceptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """Counters of what should be rare; a healthy server has few of the first, and none of the second.
+
+    Attributes:
+        detours: completions that took the slow way.
+        rewritten: operations that were answered twice.
+    """
+
+    detours: metrics.Counter
+    rewritten: metrics.Counter
+
+    def count(self, answer: CompiledAnswer) -> None:
+        """Count those of an answer."""
+        if answer.detours:
+            self.detours.add(answer.detours)
+        if answer.rewritten:
+            self.rewritten.add(1)
 
 
 class CompilingPlan:
@@ -170,12 +201,14 @@ class CompilingPlan:
         schema: what it is of.
         core: how graphql-core runs it.
         warm_up: how many times that does.
+        exceptions: counts what was not normal.
     """
 
-    def __init__(self, schema: strawberry.Schema, core: CorePlan, warm_up: int) -> None:
+    def __init__(self, schema: strawberry.Schema, core: CorePlan, warm_up: int, exceptions: Exceptions) -> None:
         self._schema = schema
         self._core = core
         self._left = warm_up
+        self._exceptions = exceptions
         self._compiled: CompiledOperation | None = None
 
     @property
@@ -194,6 +227,7 @@ class CompilingPlan:
         if self._compiled is None:
             return await self._core.execute(context, variables, event)
         answer = await self._compiled.execute(context, dict(variables), event)
+        self._exceptions.count(answer)
         return Answer(answer.data, answer.errors)
 
     async def events(self, context: Context, variables: Mapping[str, Any]) -> AsyncIterable[Any] | Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from graphql import GraphQLObjectType, OperationDefinitionNode, build_schema as parse_schema, get_named_type, parse
 from hypothesis import given, strategies as st
@@ -168,3 +169,21 @@ def _first(path: str) -> str:
 def test_operations_of_the_apps_are_far_from_the_limit(operation: Any) -> None:
     """Nobody who uses the apps is refused for what a screen costs."""
     assert priced(operation.text).requested(operation.variables) <= 1_000
+
+
+def test_cost_of_what_the_database_wrote_is_that_of_the_objects() -> None:
+    """Whole objects, single fields and lists of them are counted alike, as text or as objects."""
+    cost = priced(
+        "{ courses(first: 5) { nodes { title topics { name } instructors(first: 3) { nodes { id } } } } viewer { id } }"
+    )
+    topics = [{"name": "a"}, {"name": "b"}]
+    course = {"title": "t", "topics": topics, "instructors": {"nodes": [{"id": "1"}]}}
+
+    def text(value: Any) -> orjson.Fragment:
+        return orjson.Fragment(orjson.dumps(value).decode())
+
+    as_objects = {"courses": {"nodes": [course, course]}, "viewer": {"id": "1"}}
+    expected = cost.actual(as_objects)
+    assert expected > 10
+    for nodes in ([text(course), text(course)], [{**course, "topics": text(topics)}, course]):
+        assert expected == cost.actual({"courses": {"nodes": nodes}, "viewer": text({"id": "1"})})

@@ -13,8 +13,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from core.clock import ManualClock
 from core.settings import OperationsMode
+from execution.compile import Answer as CompiledAnswer
 from gateway.bounded import BoundedCache
 from gateway.documents import Documents
+from gateway.executors import Exceptions
 from gateway.metrics import OTHER, UNREGISTERED, GatewayMetrics
 from gateway.parameters import normalized_id, of_object
 from gateway.refusals import MalformedRequestError, RefusedError
@@ -82,6 +84,27 @@ def test_metrics_tell_operations_and_refusals(monkeypatch: pytest.MonkeyPatch) -
         "waymark.cost": [{"operation": "Home"}],
         "waymark.refusals": [{"code": "OPERATION_NOT_TRUSTED"}],
     } == found
+
+
+def test_metrics_tell_what_was_not_normal() -> None:
+    """Detours by their number, and answers that were made twice; nothing where there were none."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    meter = provider.get_meter("test")
+    exceptions = Exceptions(meter.create_counter("detours"), meter.create_counter("rewritten"))
+    exceptions.count(CompiledAnswer({}, []))
+    exceptions.count(CompiledAnswer({}, [], detours=2))
+    exceptions.count(CompiledAnswer({}, [], detours=1, rewritten=True))
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = {
+        metric.name: [getattr(point, "value", None) for point in metric.data.data_points]
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+    provider.shutdown()
+    assert {"detours": [3], "rewritten": [1]} == found
 
 
 @pytest.mark.parametrize(
