@@ -30,7 +30,7 @@ from tests.random_operations import OperationWriter
 from tests.small_content import take, teach, write_content
 
 SCHEMA = build_schema()
-DOCUMENTS = int(os.environ.get("WAYMARK_DIFFERENTIAL_OPERATIONS", "40"))
+DOCUMENTS = int(os.environ.get("WAYMARK_DIFFERENTIAL_OPERATIONS", "30"))
 # What can be written, and a little that cannot: the contract's names, so that its operations are the contract's too.
 WRITABLE = build_plain_schema("""
   scalar DateTime

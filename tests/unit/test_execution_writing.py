@@ -276,6 +276,11 @@ class LentBook:
 
     book: Book = column(ANYONE, "The book.")
 
+    @batch(books, policy=ANYONE, rows=SHELF)
+    def others(self) -> list[Book]:
+        """The books that are left."""
+        raise NotImplementedError
+
 
 @strawberry.type
 class Mutation:
@@ -358,7 +363,7 @@ def test_length_of_a_list_is_asked_for_with_its_page() -> None:
 
 def test_mutations_are_not_written() -> None:
     """Only queries are."""
-    plan = planned("mutation { borrow { book { id authors { name } } } }").describe()
+    plan = planned("mutation { borrow { book { id authors { name } } others { id } } }").describe()
     assert all(call.sql is None for levels in plan.segments for level in levels for call in level)
 
 
