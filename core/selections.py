@@ -14,6 +14,14 @@ from typing import Any, Protocol
 WHOLE = "written"
 """Name of the column that has a whole object."""
 
+TOTAL = "total"
+"""Name of the column that has the length of the whole list, the same in each row."""
+
+
+class Total:
+    """What stands for a relation on a field that is the length of the list that its parent is a page of."""
+
+
 Entry = "WrittenValue | WrittenField"
 
 
@@ -131,17 +139,20 @@ class WrittenField:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Selection:
-    """What the rows of one call are written as: whole objects, or some of their fields, each in a column.
+    """What the rows of one call are written as: whole objects, or some of their fields, each in a column, or neither.
 
     Two are equal if they are the same, so that statements can be remembered by them.
 
     Attributes:
         whole: the object, in the column `WHOLE`.
         fields: otherwise, fields by the columns that have them.
+        total: whether the length of the list that they are a page of is wanted, in the column `TOTAL`. A resolver may
+            leave that to whoever asks for it.
     """
 
     whole: WrittenObject | None = None
     fields: tuple[tuple[str, WrittenField], ...] = ()
+    total: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ read with goes to the next who waits as it is, and any other goes through the po
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
@@ -37,13 +37,15 @@ class Lease:
 
     def __init__(self, connection: RawConnection) -> None:
         self.connection = connection
-        self._prepared: dict[Statement[Any], asyncpg.prepared_stmt.PreparedStatement[Any]] = {}
+        self._prepared: OrderedDict[Statement[Any], asyncpg.prepared_stmt.PreparedStatement[Any]] = OrderedDict()
 
     async def fetch(self, statement: Statement[RowT], arguments: Sequence[Any]) -> list[RowT]:
         """Return all rows of a statement."""
         prepared = self._prepared.get(statement)
         if prepared is None:
             prepared = await self._prepare(statement)
+        else:
+            self._prepared.move_to_end(statement)
         rows: list[RowT]
         try:
             rows = await prepared.fetch(*arguments)
@@ -66,8 +68,8 @@ class Lease:
     async def _prepare(self, statement: Statement[Any]) -> asyncpg.prepared_stmt.PreparedStatement[Any]:
         prepared = await self.connection.prepare(statement.sql, record_class=statement.row)
         if len(self._prepared) >= _MOST_PREPARED:
-            # The one that was prepared first; if it is asked for again, it is prepared again.
-            del self._prepared[next(iter(self._prepared))]
+            # The one that was asked for longest ago; if it is asked for again, it is prepared again.
+            self._prepared.popitem(last=False)
         self._prepared[statement] = prepared
         return prepared
 

@@ -191,7 +191,12 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         raise InputError("The database URL cannot be read; expected postgresql://user:password@host/name.") from error
     if parsed.get_backend_name() != "postgresql":
         raise InputError("The database URL must start with postgresql://.")
-    limits = {"statement_timeout": str(int(settings.statement_timeout * 1000)), "application_name": "waymark"}
+    limits = {
+        "statement_timeout": str(int(settings.statement_timeout * 1000)),
+        "application_name": "waymark",
+        # PostgreSQL compiles what it thinks expensive at each execution, which takes longer than any read of ours.
+        "jit": "off",
+    }
     plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         pool = await asyncpg.create_pool(

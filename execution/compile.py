@@ -28,7 +28,7 @@ from graphql.execution.values import VariableValues
 from graphql.language import REMOVE, DirectiveNode, Visitor, visit
 from strawberry import Schema
 
-from core.selections import Written
+from core.selections import Total, Written
 from execution.arguments import Arguments
 from execution.describe import OperationDescription, describe
 from execution.fields import BatchField
@@ -223,9 +223,11 @@ class _Compiler:
         relations = []
         for field, prefix in planned.relations:
             declared = field.declared
-            assert isinstance(declared, BatchField) and declared.relation is not None  # noqa: S101, PT018 - It was met.
+            assert isinstance(declared, BatchField)  # noqa: S101 - Only these have relations.
+            relation = declared.relation
+            assert relation is not None and not isinstance(relation, Total)  # noqa: S101, PT018 - It was met.
             arguments = Arguments(Call(declared, [field]), self._schema.config, converters)
-            relations.append((declared.relation, prefix, arguments))
+            relations.append((relation, prefix, arguments))
         constant = None if relations else Written(planned.selection)
         return Writing(planned.selection, relations, list(planned.policies), constant)
 

@@ -64,7 +64,7 @@ class OperationDescription:
                 for call in level:
                     lines.append(f"    {', '.join(call.coordinates)}{call.arguments} at {', '.join(call.paths)}")
                     lines.append(f"      policy: {call.policy}; columns: {', '.join(call.columns) or 'none'}")
-                    if call.sql is not None:
+                    if call.sql:
                         lines.append(f"      written by the database: {', '.join(call.written)}")
                         lines += [f"        {line.strip()}" for line in call.sql.splitlines()]
         return "\n".join(lines)

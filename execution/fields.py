@@ -34,7 +34,7 @@ from strawberry.types.union import StrawberryUnion
 from typing_extensions import override
 
 from core.errors import CommandError
-from core.selections import Relation, Rows
+from core.selections import Relation, Rows, Total
 from execution.dataloading import BatchResolver, load
 from execution.directives import COMMAND_COST, CacheHint, Cost, ListSize, list_size, page_size
 from execution.policies import Policy
@@ -119,7 +119,7 @@ class BatchField(DeclaredField):
 
     resolver: BatchResolver
     rows: Rows | None = None
-    relation: Relation | None = None
+    relation: Relation | Total | None = None
     _OWN = (*_DECLARED, "resolver", "rows", "relation")
 
     @override
@@ -221,7 +221,7 @@ def batch(
     size: ListSize | None = None,
     cached: CacheHint | None = None,
     rows: Rows | None = None,
-    relation: Relation | None = None,
+    relation: Relation | Total | None = None,
     deprecation_reason: str | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a field that a batch resolver answers: `resolver(context, parents, **arguments)`.
@@ -236,7 +236,7 @@ def batch(
         rows: what the resolver returns, or the nodes of what it returns, if it can have them written: then it takes
             the argument `written`, a `core.selections.Written` or None.
         relation: how the database finds the same values from the row of a parent, if it can; for the same arguments
-            they must be the resolver's.
+            they must be the resolver's. For the length of the list that the parent is a page of, `Total()`.
         deprecation_reason: what to use instead, and since when.
     """
     if isinstance(resolver, StrawberryField):

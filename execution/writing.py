@@ -34,6 +34,7 @@ from core.selections import (
     Relation,
     Rows,
     Selection as WrittenSelection,
+    Total,
     Written,
     WrittenField,
     WrittenObject,
@@ -77,20 +78,25 @@ def plan(call: Call) -> Plan | None:
     rows = field.declared.rows if isinstance(field.declared, BatchField) else None
     if rows is None or len(call.fields) > 1:
         return None
+    total = any(_is_total(below) for selection in field.selections.values() for below in selection.deferred())
     found = list(_reached(field, rows.type))
     if len(found) != 1:
-        return None
+        return Plan(WrittenSelection(total=True)) if total else None
     (selection,) = found
     try:
         walk = _Walk()
         whole = WrittenObject(((None, walk.entries(selection, rows)),))
     except _UnwritableError:
-        return _in_part(selection)
+        return _in_part(selection, total=total)
     selection.written = True
-    return Plan(WrittenSelection(whole), walk.relations, walk.policies)
+    return Plan(WrittenSelection(whole, total=total), walk.relations, walk.policies)
 
 
-def _in_part(selection: Selection) -> Plan | None:
+def _is_total(field: FieldPlan) -> bool:
+    return isinstance(field.declared, BatchField) and isinstance(field.declared.relation, Total)
+
+
+def _in_part(selection: Selection, *, total: bool) -> Plan | None:
     """Plan what is written of objects of which some fields are not."""
     found = Plan(WrittenSelection())
     fields = []
@@ -105,8 +111,8 @@ def _in_part(selection: Selection) -> Plan | None:
         fields.append((name, written))
         found.relations += walk.relations
         found.policies |= walk.policies
-    found.selection = WrittenSelection(fields=tuple(fields))
-    return found if fields else None
+    found.selection = WrittenSelection(fields=tuple(fields), total=total)
+    return found if fields or total else None
 
 
 def _reached(field: FieldPlan, type_name: str) -> Iterator[Selection]:
@@ -177,7 +183,7 @@ class _Walk:
         """Return what is written of a batch field."""
         declared = field.declared
         relation = declared.relation if isinstance(declared, BatchField) else None
-        if relation is None or declared is None:
+        if relation is None or declared is None or isinstance(relation, Total):
             raise _UnwritableError
         self._guard(declared.policy)
         prefix = f"written_{field.number}_"

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import InvalidArgumentError
 from core.ids import decode_key
-from core.selections import Written
+from core.selections import TOTAL, Written
 from database.queries import courses as queries, topics as topic_queries
 from database.queries.course_filters import CourseOrderField
 from database.queries.courses import (
@@ -190,7 +190,10 @@ async def courses(
     rows = await context.reader.fetch(queries.page(shape, selection), limit=asked.limit + 1, **{**parameters, **values})
     told = () if reading is None else (reading.query, reading.prefix)
     cut = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id, *told), count=Count(_count, criteria))
-    listed = CoursePage(cut.nodes, cut.cursor, cut.has_next_page, cut.has_previous_page, cut.count, criteria)
+    total = rows[0][TOTAL] if rows and queries.counts(shape, selection) else None
+    listed = CoursePage(
+        cut.nodes, cut.cursor, cut.has_next_page, cut.has_previous_page, cut.count, criteria, total=total
+    )
     return [listed] * len(roots)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -78,6 +78,7 @@ class Page(Generic[NodeT]):
         has_next_page: whether more follows.
         has_previous_page: whether something comes before.
         count: how to count the whole list, so that `totalCount` costs only when asked.
+        total: the length of the whole list, where the statement of the page has counted it.
     """
 
     nodes: list[NodeT]
@@ -85,6 +86,7 @@ class Page(Generic[NodeT]):
     has_next_page: bool
     has_previous_page: bool
     count: Count
+    total: int | None = field(default=None, kw_only=True)
 
     @property
     def edges(self) -> list[Edge[NodeT]]:
@@ -217,9 +219,10 @@ def page(
 async def total_count(context: Any, pages: Sequence[Page[Any]]) -> list[int]:
     """Return the length of each page's whole list, with one call for all that are counted alike."""
     alike: dict[Any, list[int]] = {}
+    totals = [counted.total or 0 for counted in pages]
     for place, counted in enumerate(pages):
-        alike.setdefault(counted.count.many, []).append(place)
-    totals = [0] * len(pages)
+        if counted.total is None:
+            alike.setdefault(counted.count.many, []).append(place)
     for many, places in alike.items():
         numbers = await many(context, [pages[place].count.key for place in places])
         for place, number in zip(places, numbers, strict=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
+from core.selections import Total
 from execution.directives import INHERITED
 from execution.fields import batch, column
 from resolvers import pages
@@ -47,7 +48,7 @@ class Connection(Generic[NodeT]):
     nodes: list[NodeT] = column(ANYONE, "What stands at the places, without cursors.", cached=INHERITED)
     page_info: PageInfo = column(ANYONE, "Where this page stands in its list.", cached=INHERITED)
 
-    @batch(pages.total_count, policy=ANYONE, cached=INHERITED)
+    @batch(pages.total_count, policy=ANYONE, cached=INHERITED, relation=Total())
     def total_count(self) -> int:
         """Length of the whole list. It is counted only when asked for."""
         raise NotImplementedError

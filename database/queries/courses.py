@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,9 +11,11 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    ColumnElement,
     Double,
     FromClause,
     Integer,
+    Select,
     Text,
     any_,
     bindparam,
@@ -23,7 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from core.selections import Selection
+from core.selections import TOTAL, Selection
 from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, CourseOrderField, filtered
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
@@ -249,13 +252,34 @@ def page(shape: PageShape, selection: Selection | None = None) -> Statement[Rank
         statement = statement.order_by(rank.desc(), tie.desc())
     else:
         statement = statement.order_by(rank, tie)
-    return Statement(bounded(statement, columns=lambda most: columns(selection, most, ("id", "rank"))), RankedCourseRow)
+
+    def wanted(most: FromClause) -> Sequence[ColumnElement[Any]]:
+        found = columns(selection, most, ("id", "rank"))
+        return [*found, _total(shape.filters)] if counts(shape, selection) else found
+
+    return Statement(bounded(statement, columns=wanted), RankedCourseRow)
+
+
+def counts(shape: PageShape, selection: Selection | None) -> bool:
+    """Say whether the rows of a page tell how long its list is.
+
+    Those of a search do not: what is counted of it is counted once, in a statement of its own.
+    """
+    return selection is not None and selection.total and "query" not in shape.filters
 
 
 @lru_cache(maxsize=256)
 def count(filters: frozenset[str]) -> Statement[CountRow]:
     """Return the statement that counts the published courses which pass the filters."""
-    return Statement(filtered(select(func.count().label("count")).select_from(_counted(filters)), filters), CountRow)
+    return Statement(_count(filters), CountRow)
+
+
+def _count(filters: frozenset[str]) -> Select[Any]:
+    return filtered(select(func.count().label("count")).select_from(_counted(filters)), filters)
+
+
+def _total(filters: frozenset[str]) -> ColumnElement[Any]:
+    return _count(filters).scalar_subquery().label(TOTAL)
 
 
 @lru_cache(maxsize=256)

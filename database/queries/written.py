@@ -84,6 +84,8 @@ class Table:
     def sql(self, selection: Selection) -> str:
         """Return what is written of a row, for people."""
         source = table(self.type.lower(), *(column(name, each.type) for name, each in self.columns.items()))
+        if selection.whole is None and not selection.fields:
+            return ""
         told = [each for each in columns(selection, source, ()) if each.name not in source.c]
         return str(
             select(*told).select_from(source).compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})

@@ -70,7 +70,7 @@ VIEWER = (
 )
 # With graphql-core, and compiled: where PostgreSQL writes what belongs to a row, there are fewer.
 OPERATIONS = {
-    "courses": (COURSES, 9, 6),
+    "courses": (COURSES, 9, 5),
     "course without extras": ("query ($first: Int!) { courses(first: $first) { nodes { title } } }", 1, 1),
     "topics": ("query ($first: Int!) { topics(first: $first) { totalCount nodes { name parent { name } } } }", 3, 3),
     "recommendedCourses": (RECOMMENDED, None, None),

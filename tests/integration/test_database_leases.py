@@ -17,7 +17,7 @@ from database.queries.course_filters import CourseOrderField
 from database.queries.courses import PageShape
 from database.queries.platform import ALIVE
 from database.rows import Row
-from database.session import Database, open_database
+from database.session import Database, Reader, open_database
 from database.statements import Statement
 from database.tables.enrollments import EnrollmentStatus
 
@@ -132,6 +132,22 @@ async def test_more_statements_than_are_kept_are_prepared_again(small: Database)
     async with small.reader() as reader:
         for _ in range(2):
             assert list(range(250)) == [(await reader.fetch(each))[0].pid for each in many]
+
+
+async def test_statement_that_is_asked_for_stays_prepared(small: Database) -> None:
+    """However many others come between, it is those that nobody asks for any more that go."""
+    first, *others = [
+        Statement(select((func.pg_backend_pid() * 0 + text(str(number))).label("pid")), PidRow) for number in range(250)
+    ]
+    async with small.reader() as reader:
+        await reader.fetch(first)
+        assert isinstance(reader, Reader)
+        assert reader._lease is not None
+        prepared = reader._lease._prepared[first]
+        for other in others:
+            await reader.fetch(other)
+            await reader.fetch(first)
+        assert prepared is reader._lease._prepared[first]
 
 
 async def test_plans_of_the_most_frequent_statements_are_kept(catalog: Database) -> None:

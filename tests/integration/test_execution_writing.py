@@ -30,7 +30,7 @@ from tests.random_operations import OperationWriter
 from tests.small_content import take, teach, write_content
 
 SCHEMA = build_schema()
-DOCUMENTS = int(os.environ.get("WAYMARK_DIFFERENTIAL_OPERATIONS", "40"))
+DOCUMENTS = int(os.environ.get("WAYMARK_DIFFERENTIAL_OPERATIONS", "30"))
 # What can be written, and a little that cannot: the contract's names, so that its operations are the contract's too.
 WRITABLE = build_plain_schema("""
   scalar DateTime
@@ -151,12 +151,27 @@ async def test_some_fields_of_an_object_are_written(people: People) -> None:
         '{ course(by: {slug: "nothing"}) { id } a: course(by: {id: "nonsense"}) { title } }',
         "{ a: courses(first: 2) { nodes { id } } b: courses(first: 2) { nodes { title } } }",
         "{ courses(first: 2) { nodes { id } edges { node { title } } } }",
+        "{ courses(first: 0) { totalCount nodes { id } } }",
+        '{ courses(first: 3, filter: {level: [BEGINNER], query: "course"}) { totalCount nodes { id } } }',
+        "{ courses(first: 3, filter: {level: [BEGINNER, ADVANCED], minRating: 4.5}) { totalCount } }",
+        '{ courses(last: 3, filter: {language: ["en"]}) { n: totalCount totalCount edges { node { title } } } }',
     ],
 )
 async def test_what_is_refused_or_asked_twice_has_the_same_answer(people: People, text: str) -> None:
-    """Arguments that a relation cannot have, errors of the call itself, and two selections of one list."""
+    """Arguments that a relation cannot have, errors of the call itself, two selections of a list, lengths of lists."""
     for contexts in people.pairs():
         await Comparison(SCHEMA).same(text, {}, contexts)
+
+
+@pytest.mark.parametrize(("filtered", "alone"), [("{level: [BEGINNER]}", True), ('{query: "course"}', False)])
+async def test_length_of_a_list_comes_with_its_page(people: People, filtered: str, alone: bool) -> None:  # noqa: FBT001 - a parameter.
+    """It is counted in the statement of the page, but for searches, whose words are read before."""
+    _, context = next(iter(people.pairs()))
+    text = f"{{ courses(first: 2, filter: {filtered}) {{ totalCount nodes {{ id }} }} }}"
+    before = context.reader.statements
+    answer = await compile_operation(SCHEMA, parse(text)).execute(context)
+    assert not answer.errors
+    assert alone is (context.reader.statements - before == 1)
 
 
 async def test_request_whose_rows_are_watched_is_answered_with_rows(people: People) -> None:

@@ -15,7 +15,7 @@ import strawberry
 from graphql import parse
 
 from core.errors import ForbiddenError, InvalidArgumentError
-from core.selections import CONSTANT, ENUM, Selection, Written, WrittenField, WrittenObject, WrittenValue
+from core.selections import CONSTANT, ENUM, Selection, Total, Written, WrittenField, WrittenObject, WrittenValue
 from execution.compile import Answer, CompiledOperation, compile_operation
 from execution.fields import InstanceOf, batch, column, command
 from execution.policies import Policy
@@ -149,6 +149,18 @@ async def page_of_authors(_context: Any, parents: Sequence[BookRow]) -> list[Boo
     return [BookRow(nodes=row["authors"]) for row in parents]
 
 
+async def pages(context: Library, _parents: Sequence[Any], *, written: Written | None = None) -> list[BookRow]:
+    """Return a page of books."""
+    context.told.append(written)
+    whole = written is not None and written.selection.whole is not None
+    return [BookRow(nodes=[write(row, written) for row in BOOKS] if whole and written else BOOKS)]
+
+
+async def length(_context: Library, parents: Sequence[BookRow]) -> list[int]:
+    """Return the length of each page."""
+    return [len(page["nodes"]) for page in parents]
+
+
 async def borrow(_context: Any) -> Lent:
     """Lend a book."""
     return Lent(BookRow(id=1))
@@ -225,8 +237,25 @@ class Book:
 
 
 @strawberry.type
+class Books:
+    """A page of books."""
+
+    nodes: list[Book] = column(ANYONE, "The books.")
+
+    @batch(length, policy=ANYONE, relation=Total())
+    def size(self) -> int:
+        """How many there are."""
+        raise NotImplementedError
+
+
+@strawberry.type
 class Query:
     """The query type."""
+
+    @batch(pages, policy=ANYONE, rows=SHELF)
+    def pages(self) -> Books:
+        """All books, page by page."""
+        raise NotImplementedError
 
     @batch(books, policy=ANYONE, rows=SHELF)
     def books(self) -> list[Book]:
@@ -246,6 +275,11 @@ class LentBook:
     """What was borrowed."""
 
     book: Book = column(ANYONE, "The book.")
+
+    @batch(books, policy=ANYONE, rows=SHELF)
+    def others(self) -> list[Book]:
+        """The books that are left."""
+        raise NotImplementedError
 
 
 @strawberry.type
@@ -315,9 +349,21 @@ def test_what_cannot_be_written_is_not(text: str, called: list[str]) -> None:
     assert [None] == context.told
 
 
+def test_length_of_a_list_is_asked_for_with_its_page() -> None:
+    """Whatever else is written of the page, or nothing."""
+    for text, total in (
+        ("{ pages { size nodes { id } } }", True),
+        ("{ pages { size } }", True),
+        ("{ pages { nodes { shout } } }", False),
+    ):
+        context = Library()
+        assert not run(text, context).errors
+        assert [total] == [told is not None and told.selection.total for told in context.told]
+
+
 def test_mutations_are_not_written() -> None:
     """Only queries are."""
-    plan = planned("mutation { borrow { book { id authors { name } } } }").describe()
+    plan = planned("mutation { borrow { book { id authors { name } } others { id } } }").describe()
     assert all(call.sql is None for levels in plan.segments for level in levels for call in level)
 
 
