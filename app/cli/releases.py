@@ -170,17 +170,16 @@ def _short(value: Any) -> str:
 
 def _release_table(rows: list[ReleaseRow]) -> Table:
     table = Table()
-    for name in ("Version", "Status", "Trial", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
+    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
         table.add_column(
-            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name == "Version"
+            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name in {"Version", "Status"}
         )
     for row in rows:
         promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
         forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
         table.add_row(
             row.version,
-            row.status,
-            "" if row.trial is None else described(row.trial, row.trial_percent),
+            row.status if row.trial is None else described(row.trial, row.trial_percent),
             row.feature_service,
             str(row.training_rows),
             f"{row.metrics['rankers']['model']['ndcg']:.4f}",
