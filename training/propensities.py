@@ -42,15 +42,15 @@ class Propensities:
         return np.asarray(self.values)[_group(places)]
 
 
-def estimated(lists: Integers, places: Integers, positive: NDArray[np.bool_]) -> Propensities:
+def estimated(alike: Integers, places: Integers, positive: NDArray[np.bool_]) -> Propensities:
     """Return the propensities that explain best which place was chosen, drawn towards equal ones where little is known.
 
     Args:
-        lists: int64[m], what may be compared has the same number: one course, learner and surface.
+        alike: int64[m], what may be compared has the same number: one course, learner and surface.
         places: int64[m], from 1.
         positive: bool[m], whether the course was chosen there.
     """
-    sets, groups, wins = _choices(lists, _group(places), positive)
+    sets, groups, wins = _choices(alike, _group(places), positive)
     count = int(sets.max()) + 1 if len(sets) else 0
     strengths = np.ones(len(STARTS))
     for _ in range(_ROUNDS):
@@ -69,7 +69,7 @@ def _group(places: Integers) -> Integers:
 
 
 def _choices(
-    lists: Integers, groups: Integers, positive: NDArray[np.bool_]
+    alike: Integers, groups: Integers, positive: NDArray[np.bool_]
 ) -> tuple[Integers, Integers, NDArray[np.float64]]:
     """Return the members of each choice: its number and their group of places; and how often each group was chosen.
 
@@ -77,9 +77,9 @@ def _choices(
     among them tells nothing.
     """
     # Most courses were never chosen, and tell nothing.
-    told = np.flatnonzero(np.isin(lists, lists[positive]))
-    order = told[np.argsort(lists[told], kind="stable")]
-    _, starts = np.unique(lists[order], return_index=True)
+    told = np.flatnonzero(np.isin(alike, alike[positive]))
+    order = told[np.argsort(alike[told], kind="stable")]
+    _, starts = np.unique(alike[order], return_index=True)
     sets, members = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     wins, count = np.zeros(len(STARTS)), 0
     for rows in np.split(order, starts[1:]):

@@ -136,17 +136,13 @@ def test_finished_parts_are_not_made_again(tmp_path: Path) -> None:
     interrupted(tmp_path, lambda parts: train(HISTORY, features, OPTIONS, lambda *_: None, parts=parts))
     asked = features.asked
     assert asked > 0
+    # Examples are most of what is kept: those that a ranker was fitted on are gone.
+    kept = {f"{name}.part" for name in ("judge-ranker", "judge-evaluation", "fit-ranker", "fit-similarities")}
+    assert kept == {path.name for path in (tmp_path / "key").iterdir()}
     with working(tmp_path, "key") as parts:
         train(HISTORY, features, OPTIONS, lambda *_: None, parts=parts)
         assert {"judge-evaluation", "fit-ranker", "fit-similarities"} == parts.found
     assert asked == features.asked
-
-
-def test_examples_are_dropped_when_a_ranker_was_fitted_on_them(tmp_path: Path) -> None:
-    """They are most of what is kept: no more than those of one fit are on the disk at once."""
-    interrupted(tmp_path, trained)
-    names = {path.name for path in (tmp_path / "key").iterdir()}
-    assert {f"{name}.part" for name in ("judge-ranker", "judge-evaluation", "fit-ranker", "fit-similarities")} == names
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "gone", "pickled"])
