@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -23,6 +23,7 @@ from core.clock import ManualClock
 from core.settings import GatewaySettings, OperationsMode
 from database.queries.platform import ALIVE
 from database.session import Database, Reader
+from gateway.budgets import Budgets
 from gateway.executors import CoreExecutor
 from gateway.http import GraphQLEndpoint
 from gateway.metrics import GatewayMetrics
@@ -253,6 +254,20 @@ async def test_subscription_is_answered_event_by_event(app: Served) -> None:
         await client.send({"type": "ping"})
         assert {"type": "pong"} == await client.next()
     assert (0, set()) == (app.streams.open, LEASES)
+
+
+async def test_every_event_is_paid_for(platform_parts: Platform) -> None:
+    """The first by what was taken when it was asked for, each later one when it has been answered."""
+    made = await serve(platform_parts)
+    gateway = replace(made.gateway, spending=Spending(Budgets(None, 100, 1.0, platform_parts.clock)))
+    settings = GatewaySettings(operations=OperationsMode.OPEN)
+    async with connected(GraphQLSocket(gateway, settings, made.streams)) as client:
+        await client.begin({"Authorization": f"Bearer {made.token()}"})
+        await client.subscribe("a", query=COUNT, variables={"to": 3})
+        told = [(await client.next())["payload"]["extensions"]["cost"] for _ in range(3)]
+    assert [1, 0, 0] == [each["requested"] for each in told]
+    assert [1, 1, 1] == [each["actual"] for each in told]
+    assert [99, 98, 97] == [each["remaining"] for each in told]
 
 
 async def test_waiting_subscription_holds_no_connection_and_ends_when_it_is_completed(app: Served) -> None:
