@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -36,6 +36,7 @@ from execution.generation import Generator, Namespace
 from execution.inputs import Converters
 from execution.plan import Call, FieldPlan, Segment, build_segments
 from execution.running import Answer, CompiledSegment, PreparedCall, Run, Variant, WritingError
+from execution.shortcuts import shortcut
 from execution.support import UnsupportedOperationError, check_schema, conditions, find_operation
 from execution.variables import Variables
 from execution.writing import Plan as WritingPlan, Writing, plan
@@ -92,33 +93,41 @@ class CompiledOperation:
         if isinstance(coerced, list):
             return Answer(None, coerced, refused=True)
         variant = self._variant(coerced, write=self._writes)
+        if variant.failure is not None:
+            return Answer(None, [variant.failure])
         if variant.writings:
             # Whoever keeps the answer looks at the rows that it is made of, which JSON does not show.
-            watched = getattr(context, "observe", None) is not None
-            written = None if watched else variant.prepare(context, coerced)
+            written = None if _is_watched(context) else variant.prepare(context, coerced)
             if written is not None:
                 try:
-                    return await self._run(variant, context, coerced, root, written).all()
+                    return await self._answer(variant, context, coerced, root, written)
                 except WritingError:
                     name = self.name or "an operation without a name"
                     _LOG.exception("The database did not write what it should for %s", name)
-                    answer = await self._run(self._variant(coerced, write=False), context, coerced, root).all()
+                    answer = await self._answer(self._variant(coerced, write=False), context, coerced, root)
                     answer.rewritten = True
                     return answer
             variant = self._variant(coerced, write=False)
-        if variant.failure is not None:
-            return Answer(None, [variant.failure])
-        return await self._run(variant, context, coerced, root).all()
+        return await self._answer(variant, context, coerced, root)
 
-    def _run(
+    async def _answer(
         self,
         variant: Variant,
         context: Any,
         variables: VariableValues,
         root: Any,
         written: Mapping[PreparedCall, Written] = _NOTHING,
-    ) -> Run:
-        return Run(self._schema, self._operation, self._fragments, variant, context, variables, root, written)
+    ) -> Answer:
+        known: dict[PreparedCall, Sequence[Any]] = {}
+        shorter = variant.shortcut
+        if shorter is not None and not _is_watched(context):
+            found = await shorter.answer(context, variables, root, written.get(shorter.call))
+            if isinstance(found, Answer):
+                return found
+            if found is not None:
+                known[shorter.call] = found
+        run = Run(self._schema, self._operation, self._fragments, variant, context, variables, root, written, known)
+        return await run.all()
 
     def describe(self) -> OperationDescription:
         """Return the plan: levels, calls, columns and policies, with every field that conditions may leave out."""
@@ -166,6 +175,10 @@ def graphql_core(schema: Schema) -> GraphQLSchema:
     return schema._schema  # noqa: SLF001 - There is no other way to it.
 
 
+def _is_watched(context: Any) -> bool:
+    return getattr(context, "observe", None) is not None
+
+
 class _Compiler:
     """Makes a variant of an operation: plan, code, functions."""
 
@@ -191,7 +204,8 @@ class _Compiler:
         exec(compile(source, f"<operation {name}>", "exec"), names)  # noqa: S102 - Only our own generator writes it.
         parts = [self._segment(segment, generator) for segment, generator in zip(segments, generators, strict=True)]
         calls = (call for part in parts for level in part.levels for call in level)
-        return Variant(parts, self._fields, source, [(call, call.writing) for call in calls if call.writing])
+        writings = [(call, call.writing) for call in calls if call.writing]
+        return Variant(parts, self._fields, source, writings, shortcut(parts, [each.plain for each in generators]))
 
     def _segment(self, segment: Segment, generator: Generator) -> CompiledSegment:
         names = self._space.names

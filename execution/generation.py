@@ -114,11 +114,13 @@ class Generator:
     """Writes the code of one segment.
 
     Attributes:
+        plain: whether completing values asks nothing of the run.
         completions: name of the function that completes a field's values, by the field's number.
         root: name of the function that answers the root.
     """
 
     def __init__(self, segment: Segment, space: Namespace) -> None:
+        self.plain = True
         self.completions: dict[int, str] = {}
         self.root = ""
         self._segment = segment
@@ -172,6 +174,7 @@ class Generator:
         lines = []
         for policy in dict.fromkeys(each for each in policies if each.check is not None):
             name = self._space.constant("policy_" + policy.name, policy, policy)
+            self.plain = False
             lines.append(f"    if {name!r} not in run.allowed: run.require({name!r}, {name})")
         return lines
 
@@ -196,6 +199,7 @@ class Generator:
         lines.append("    }")
         lines += [f"    {self._lists[each.number]}.append((value, part))" for each in selection.fields if each.deferred]
         if field is not None and field.abstract:
+            self.plain = False
             lines.append(f"    run.kinds.append((part, {self._space.constant('selection_' + name, selection)}))")
         answer = "part" if field else f"part, {_pairs(list(selection.deferred()), self._lists)}"
         lines.append(f"    return {answer}")
@@ -210,6 +214,7 @@ class Generator:
             lines = [f"    if not ({condition}): raise AbnormalError"]
         elif is_type_of is not None:
             check = self._space.constant(f"is_{_snake(selection.type.name)}", is_type_of, ("is", selection.type.name))
+            self.plain = False
             lines.append(f"    if {check}(value, run.infos[{field.number}]) is not True: raise AbnormalError")
         return lines
 
@@ -305,6 +310,7 @@ class Generator:
             f'    """{inner.name} at {_at(field.path)}: the value tells its type."""',
         ]
         if not by_class:
+            self.plain = False
             resolve = self._space.constant(f"type_of_{_snake(inner.name)}", inner.resolve_type or default_type_resolver)
             lines += [
                 "    if type(value) not in PLAIN: plain(value)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field as attribute
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     FragmentDefinitionNode,
@@ -29,6 +29,9 @@ from execution.plan import FieldPlan, Segment, Selection
 from execution.policies import Policy
 from execution.values import AbnormalError
 from execution.writing import Writing
+
+if TYPE_CHECKING:
+    from execution.shortcuts import Shortcut
 
 Homes = list[tuple[Any, dict[str, Any]]]
 """Objects whose field a later level answers: the parent that the resolver is given, and its part of the response."""
@@ -102,6 +105,7 @@ class Variant:
         fields: every field of the plan, by its number.
         source: the generated code.
         writings: the calls of which something is written.
+        shortcut: the short way, for what has one.
         failure: why the root selection cannot be told, if so; nothing runs then.
     """
 
@@ -109,6 +113,7 @@ class Variant:
     fields: Mapping[int, FieldPlan]
     source: str
     writings: Sequence[tuple[PreparedCall, Writing]] = ()
+    shortcut: Shortcut | None = None
     failure: GraphQLError | None = None
 
     def prepare(self, context: Any, variables: VariableValues) -> dict[PreparedCall, Written] | None:
@@ -140,7 +145,10 @@ class Infos(dict[int, GraphQLResolveInfo[Any]]):
 
 @dataclass(slots=True)
 class Run:
-    """The state of one execution. Generated code uses `infos`, `kinds`, `allowed` and `require`."""
+    """The state of one execution. Generated code uses `infos`, `kinds`, `allowed` and `require`.
+
+    What is `known` of a call already is not asked for again.
+    """
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
@@ -150,6 +158,7 @@ class Run:
     variables: VariableValues
     root_value: Any
     written: Mapping[PreparedCall, Written] = attribute(default_factory=dict)
+    known: Mapping[PreparedCall, Sequence[Any]] = attribute(default_factory=dict)
     errors: list[GraphQLError] = attribute(default_factory=list)
     data: dict[str, Any] | None = attribute(default_factory=dict)
     detours: int = 0
@@ -296,6 +305,8 @@ class Run:
         declared = call.declared
         if isinstance(declared, CommandField):
             return [await declared.run(self.context, arguments)]
+        if call in self.known:
+            return self._counted(list(self.known[call]), parents)
         if (written := self.written.get(call)) is not None:
             arguments = {**arguments, "written": written}
         context, policy = self.context, declared.policy
@@ -304,6 +315,9 @@ class Run:
             values = list(await declared.resolver(context, parents, **arguments))
         else:
             values = await policy.resolve(declared.resolver, context, parents, arguments)
+        return self._counted(values, parents)
+
+    def _counted(self, values: list[Any], parents: list[Any]) -> list[Any]:
         if len(values) != len(parents):
             raise WrongNumberOfResultsReturned(expected=len(parents), received=len(values))
         return values

@@ -145,7 +145,7 @@ async def enrollments(
     # All of them are the caller, at whatever places of the answer.
     for learner_id in {viewer.learner_id for viewer in viewers}:
         pages[learner_id] = page(
-            await context.reader.fetch(statement, **{**values, "learner_id": learner_id}),
+            await context.reader.fetch(statement, **values, taker_id=learner_id),
             asked,
             scope=scope,
             key=lambda row: (microseconds(row.enrolled_at), row.id),

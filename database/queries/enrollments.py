@@ -121,11 +121,13 @@ def page(
 ) -> Statement[EnrollmentRow]:
     """Return the statement of one page of a learner's enrollments in any of some states, newest first.
 
-    Parameters are `learner_id`, `limit`, and `after_at` and `after_id` if asked. One learner, and states as constants:
+    Parameters are `taker_id`, `limit`, and `after_at` and `after_id` if asked. One learner, and states as constants:
     with lists of either PostgreSQL would plan anew each time.
     """
     place = tuple_(enrollments.c.enrolled_at, enrollments.c.id)
-    part = _NEWEST.where(enrollments.c.learner_id == _LEARNER_ID, is_one(enrollments.c.status, *statuses))
+    # Not `learner_id`, which is who asks, in what is written of a row.
+    taker = bindparam("taker_id", type_=BigInteger)
+    part = _NEWEST.where(enrollments.c.learner_id == taker, is_one(enrollments.c.status, *statuses))
     if after:
         part = part.where(
             place

@@ -95,6 +95,8 @@ def test_registered_operations_are_found_by_what_they_need(tmp_path: Path, datab
     assert "needs   Query.courses(first:)" in explained
     assert "cost    21 without variables; lists are as long as the contract assumes" in explained
     assert "kept    60 seconds, for everybody" in explained
+    assert "written by the database: Course.title" in explained
+    assert "AS written" in explained
     row = next(line for line in waymark("operations", "list", *folder, **here).stdout.splitlines() if "Titles" in line)
     assert "21" in [cell.strip() for cell in row.split("│")]
     refused(waymark("operations", "explain", "nothing", *folder, **here), "No operation nothing is registered.")

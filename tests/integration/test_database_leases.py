@@ -159,7 +159,7 @@ async def test_plans_of_the_most_frequent_statements_are_kept(catalog: Database)
         (page, {"limit": 21}),
         (
             enrollment_queries.page((EnrollmentStatus.ACTIVE, EnrollmentStatus.COMPLETED), after=False),
-            {"learner_id": 1, "limit": 21},
+            {"taker_id": 1, "limit": 21},
         ),
     ]
     async with catalog.raw() as connection:

@@ -454,6 +454,40 @@ def test_written_objects_stand_beside_abnormal_ones() -> None:
         assert not answer.rewritten
 
 
+@pytest.mark.parametrize("text", ["{ books { id } }", "{ books { shout } }", "{ b: books { id } __typename }"])
+def test_only_call_of_a_query_is_made_once(text: str) -> None:
+    """Whether its values are normal, errors among them, or the call fails: what is known is not asked for again."""
+
+    def tears(row: BookRow, written: Written) -> Any:
+        return ForbiddenError("Torn.") if row["id"] == 1 else write(row, written)
+
+    def refuses(_row: BookRow, _written: Written) -> BookRow:
+        raise ForbiddenError("Closed.")
+
+    for writes in (write, tears, refuses, None):
+        context = Library(writes=writes)
+        asyncio.run(compile_operation(SCHEMA, parse(text)).execute(context))
+        assert (2 if writes is None and "id" in text else 1) == len(context.told)
+
+
+def test_call_that_answers_too_little_is_an_error() -> None:
+    """A resolver returns a result for each parent; with too few, its fields fail as ever."""
+
+    async def nothing(_context: Any, _parents: Sequence[Any]) -> list[Any]:
+        return []
+
+    @strawberry.type(name="Query")
+    class Empty:
+        @batch(nothing, policy=ANYONE)
+        def number(self) -> int | None:
+            """No number."""
+            raise NotImplementedError
+
+    schema = strawberry.Schema(Empty)
+    answer = asyncio.run(Comparison(schema).same("{ number }", {}, (Library(), Library())))
+    assert ["number"] == [error.path[0] for error in answer.errors if error.path]
+
+
 def test_enums_are_told_by_all_of_their_values() -> None:
     """The database is asked whether it holds no other."""
     asked: list[WrittenValue] = []
