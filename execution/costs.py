@@ -7,7 +7,7 @@ most expensive kind is counted. Afterwards lists are as long as they were. An op
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field as attribute
 from typing import Any
 
@@ -41,6 +41,7 @@ from execution.lengths import BEYOND, Given, Size, length_of, said
 MOST_FIELDS = 3_000
 
 _MOST_KNOWN = 128
+_MOST_TEXTS = 1_024
 _ABSENT = object()
 
 _Condition = tuple[str, bool]
@@ -66,6 +67,7 @@ class _Priced:
         below: the same by key, for whatever kind an object turns out to be.
         fixed: the cost, where no variable changes it.
         each: what every object below costs, where that is the same for all and needs no look at them.
+        texts: what texts of the database cost that were seen lately, by their hash.
     """
 
     key: str
@@ -76,6 +78,7 @@ class _Priced:
     below: Sequence[tuple[str, Sequence[_Priced]]] = ()
     fixed: int | None = None
     each: int | None = attribute(default=None)
+    texts: dict[tuple[bool, int], int] = attribute(default_factory=dict)
 
     def requested(self, given: Given) -> int:
         if self.fixed is not None:
@@ -88,13 +91,30 @@ class _Priced:
 
     def actual(self, value: Any) -> int:
         if type(value) is Fragment:
-            value = orjson.loads(orjson.dumps(value))
+            return self._of_text(value, self.actual, is_item=False)
         if type(value) is list:
             count = len(value) or 1
             if self.each is not None:
                 return count * self.weight + len(value) * self.each
-            return count * self.weight + sum(_measured(self.below, one) for one in value)
+            return count * self.weight + sum(self._item(one) for one in value)
         return self.weight if value is None else self.weight + _measured(self.below, value)
+
+    def _item(self, value: Any) -> int:
+        if type(value) is Fragment and self.below:
+            return self._of_text(value, self._item, is_item=True)
+        return _measured(self.below, value)
+
+    def _of_text(self, written: Fragment, cost: Callable[[Any], int], *, is_item: bool) -> int:
+        """Return the cost of what the database wrote: the lengths of lists are in the text, and it comes again."""
+        text = orjson.dumps(written)
+        # Python's hash of bytes has a secret, so that nobody can make two texts alike.
+        key = (is_item, hash(text))
+        known = self.texts.get(key)
+        if known is None:
+            if len(self.texts) >= _MOST_TEXTS:
+                self.texts.clear()
+            known = self.texts[key] = cost(orjson.loads(text))
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,9 +325,6 @@ def _matters(priced: _Priced) -> bool:
 
 
 def _measured(below: Sequence[tuple[str, Sequence[_Priced]]], value: Any) -> int:
-    if type(value) is Fragment and below:
-        # Written by the database: the lengths of its lists are in the text.
-        value = orjson.loads(orjson.dumps(value))
     if type(value) is not dict:
         return 0
     cost = 0
