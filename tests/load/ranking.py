@@ -55,7 +55,7 @@ _PARTS: tuple[tuple[Any, str, str, tuple[str, ...]], ...] = (
     (
         ranker,
         "_predicted",
-        "XGBoost",
+        "trees",
         ("pair features", "vector of learner, course and pair"),
     ),
 )
