@@ -19,13 +19,13 @@
 /* Grows whenever a function is called in another way; features/kernels.py refuses any other. */
 int64_t revision(void)
 {
-    return 1;
+    return 2;
 }
 
 /* Rows of a sparse matrix: those of row r are indices[starts[r]] to indices[starts[r + 1] - 1], and data alike. */
 
 int64_t named_columns(const int64_t *starts, const int32_t *indices, const int64_t *rows, int64_t count, int64_t size,
-                      int64_t *near, int64_t *places)
+                      int64_t *near, int32_t *places)
 {
     int64_t found = 0;
     memset(places, 0, (size_t)size * sizeof *places);
@@ -35,17 +35,13 @@ int64_t named_columns(const int64_t *starts, const int32_t *indices, const int64
     for (int64_t column = 0; column < size; column++)
         if (places[column]) {
             near[found] = column;
-            places[column] = found++;
-        } else
-            places[column] = -1;
-    for (int64_t column = 0; column < size; column++)
-        if (places[column] < 0)
-            places[column] = found;
+            places[column] = (int32_t)++found;
+        }
     return found;
 }
 
 int grouped_sums(const int64_t *starts, const int32_t *indices, const float *data, const int64_t *rows,
-                 const double *weights, const int64_t *ends, int64_t groups, const int64_t *places, int64_t width,
+                 const double *weights, const int64_t *ends, int64_t groups, const int32_t *places, int64_t width,
                  float *sums)
 {
     double *total = malloc((size_t)(width ? width : 1) * sizeof *total);
@@ -110,44 +106,42 @@ static void sink(float *values, int64_t *order, int64_t count, int64_t from)
     order[from] = place;
 }
 
+static int by_position(const void *one, const void *other)
+{
+    const int64_t first = *(const int64_t *)one, second = *(const int64_t *)other;
+    return (first > second) - (first < second);
+}
+
 int64_t best(const float *values, const uint8_t *eligible, const int64_t *positions, int64_t size, int64_t count,
              int64_t *found)
 {
     float *heap = malloc((size_t)(count ? count : 1) * sizeof *heap);
-    int64_t *order = malloc((size_t)(count ? count : 1) * sizeof *order);
-    int64_t held = 0, written = 0;
-    if (heap == NULL || order == NULL) {
-        free(heap);
-        free(order);
+    int64_t held = 0;
+    if (heap == NULL)
         return -1;
-    }
     for (int64_t at = 0; count && at < size; at++) {
         /* Of equal values the first ones stay, as a later one is not larger. */
         if (!(values[at] > (held == count ? heap[0] : 0.0f)) || !eligible[positions ? positions[at] : at])
             continue;
         if (held < count) {
             heap[held] = values[at];
-            order[held++] = at;
+            found[held++] = at;
             if (held == count)
                 for (int64_t from = count / 2; from-- > 0;)
-                    sink(heap, order, count, from);
+                    sink(heap, found, count, from);
         } else {
             heap[0] = values[at];
-            order[0] = at;
-            sink(heap, order, count, 0);
+            found[0] = at;
+            sink(heap, found, count, 0);
         }
     }
-    /* A second look writes them in the order of positions; what equals the worst is kept up to its place. */
-    const float worst = held && held == count ? heap[0] : 0.0f;
-    const int64_t last = held && held == count ? order[0] : -1;
     free(heap);
-    free(order);
-    for (int64_t at = 0; written < held; at++) {
-        const int64_t position = positions ? positions[at] : at;
-        if ((values[at] > worst || (values[at] == worst && at <= last)) && eligible[position])
-            found[written++] = position;
-    }
-    return written;
+    if (held == count)
+        qsort(found, (size_t)held, sizeof *found, by_position);
+    if (positions)
+        for (int64_t at = 0; at < held; at++)
+            found[at] = positions[found[at]];
+    return held;
 }
 
 /* Trees as lists of conditions (Lucchese et al., "QuickScorer", 2015): each node that sends a row to the right takes

@@ -23,9 +23,9 @@ Floats = NDArray[np.float32]
 
 _DECLARED = """
 int64_t revision(void);
-int64_t named_columns(const int64_t *, const int32_t *, const int64_t *, int64_t, int64_t, int64_t *, int64_t *);
+int64_t named_columns(const int64_t *, const int32_t *, const int64_t *, int64_t, int64_t, int64_t *, int32_t *);
 int grouped_sums(const int64_t *, const int32_t *, const float *, const int64_t *, const double *, const int64_t *,
-                 int64_t, const int64_t *, int64_t, float *);
+                 int64_t, const int32_t *, int64_t, float *);
 void times_vector(const int64_t *, const int32_t *, const float *, const float *, int64_t, float *, int64_t);
 void rows_times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, int64_t, const float *,
                        float *);
@@ -34,7 +34,7 @@ void tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t 
                  const float *, int64_t, const float *, int64_t, float, float *);
 """
 _LIBRARY = "features._kernels"
-_REVISION = 1
+_REVISION = 2
 """What `revision` of the library must say: one that was compiled from another source is not called."""
 _SAMPLE = 1_000
 """Of how many values a first guess of the best is made."""
@@ -81,7 +81,8 @@ class Rows:
         return Rows(self.matrix.T.tocsr())
 
 
-Into = tuple[Integers, int]
+Places = NDArray[np.int32]
+Into = tuple[Places, int]
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,11 @@ class Trees:
 class Kernels(Protocol):
     """The loops. Positions of rows and columns must exist; nobody looks again."""
 
-    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
-        """Return int64[t], ascending, the columns that some rows name, and int64[k], their places; t for the others."""
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Places]:
+        """Return int64[t], ascending, the columns that some rows name, and int32[k], their places from 1.
+
+        The place of all other columns is 0.
+        """
         ...
 
     def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
@@ -167,7 +171,7 @@ class Kernels(Protocol):
             rows: a matrix.
             which: int64[e], rows, group after group.
             groups: weights of the e rows, and where the g groups end.
-            into: int64[k], where in the sum each column goes, and the width of a sum; None for columns as they are.
+            into: int32[k], where in the sum each column goes, and the width of a sum; None for columns as they are.
         """
         ...
 
@@ -228,11 +232,11 @@ class CompiledKernels:
     def __init__(self, library: Any) -> None:
         self._library = library
         self._integers, self._floats = _FFI.typeof("int64_t[]"), _FFI.typeof("float[]")
-        self._bytes = _FFI.typeof("uint8_t[]")
+        self._places, self._bytes = _FFI.typeof("int32_t[]"), _FFI.typeof("uint8_t[]")
 
-    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Places]:
         """Return as `Kernels` says."""
-        near, places = np.empty(rows.width, np.int64), np.empty(rows.width, np.int64)
+        near, places = np.empty(rows.width, np.int64), np.empty(rows.width, np.int32)
         starts, indices, _ = rows.pointers
         from_buffer, integers = _FFI.from_buffer, self._integers
         found = self._library.named_columns(
@@ -242,7 +246,7 @@ class CompiledKernels:
             len(which),
             rows.width,
             from_buffer(integers, near),
-            from_buffer(integers, places),
+            from_buffer(self._places, places),
         )
         return near[:found], places
 
@@ -256,7 +260,7 @@ class CompiledKernels:
             from_buffer(integers, which),
             *groups.pointers,
             groups.count,
-            _FFI.NULL if places is None else from_buffer(integers, places),
+            _FFI.NULL if places is None else from_buffer(self._places, places),
             width,
             from_buffer(self._floats, sums),
         )
@@ -328,14 +332,14 @@ class CompiledKernels:
 class NumpyKernels:
     """The loops as NumPy has them."""
 
-    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Integers]:
+    def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Places]:
         """Return as `Kernels` says."""
         columns, _, _ = _read(rows, which)
         named = np.zeros(rows.width, np.bool_)
         named[columns] = True
         near = named.nonzero()[0]
-        places = np.full(rows.width, len(near), np.int64)
-        places[near] = np.arange(len(near))
+        places = np.zeros(rows.width, np.int32)
+        places[near] = np.arange(1, len(near) + 1)
         return near, places
 
     def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History, Popularity
 from features.interactions import Integers, Sparse
-from features.kernels import Groups, Rows, kernels
+from features.kernels import Groups, Places, Rows, kernels
 from features.similarity import Similarities
 
 RECENT = 30
@@ -52,9 +52,9 @@ class Relations:
 
     Attributes:
         near: int64[t], positions of the courses that any similarity names, ascending.
-        places: int64[n], where a course stands in `near`; t for all others.
+        places: int32[n], where a course stands in `near`, from 1; 0 for all others.
         values: float32[16, t + 1]: by similarity, in the order of `WEIGHING`, its values with the latest courses,
-            weighted by recency; then its values with the newest course; then the sums of `UNWEIGHTED`. The last
+            weighted by recency; then its values with the newest course; then the sums of `UNWEIGHTED`. The first
             column is zero, for the courses that no similarity names.
         described: float32[3, n]: cosine-like overlap of content, and of the words of titles, with the
             recency-weighted history; and the recency-weighted share of the history that is on a topic of the course,
@@ -63,7 +63,7 @@ class Relations:
     """
 
     near: Integers
-    places: Integers
+    places: Places
     values: Floats
     described: Floats
     popularity: Popularity
@@ -71,7 +71,7 @@ class Relations:
     @property
     def sums(self) -> Floats:
         """float32[7, t], the recency-weighted values, by similarity."""
-        return self.values[: len(_SIMILARITIES), :-1]
+        return self.values[: len(_SIMILARITIES), 1:]
 
 
 def relate(history: History, similarities: Similarities, traits: CourseTraits, popularity: Popularity) -> Relations:
@@ -87,7 +87,7 @@ def relate(history: History, similarities: Similarities, traits: CourseTraits, p
     return Relations(near, places, values, _described(history.courses[:RECENT], traits), popularity)
 
 
-def _similar(courses: Integers, similarities: Similarities, size: int) -> tuple[Integers, Integers, Floats]:
+def _similar(courses: Integers, similarities: Similarities, size: int) -> tuple[Integers, Places, Floats]:
     """Return the attributes `near`, `places` and `values` of `Relations`."""
     asked = _ASKED[len(courses)]
     rows, loops = similarities.rows, kernels()
