@@ -82,10 +82,10 @@ class Contestant:
     processes: list[psutil.Process] = field(default_factory=list)
     port: int = 0
 
-    def requests(self, operation: Measured, lengths: list[int] | None = None) -> list[Request]:
+    def requests(self, operation: Measured, lengths: list[int | None] | None = None) -> list[Request]:
         """Return the requests for an operation."""
         bodies = self.bodies(operation)
-        known: list[int | None] = [None] * len(bodies) if lengths is None else list(lengths)
+        known = [None] * len(bodies) if lengths is None else lengths
         return [request(body, self.headers, length) for body, length in zip(bodies, known, strict=True)]
 
     def cpu_seconds(self) -> float:

@@ -75,8 +75,11 @@ async def filled(url: str, folder: Path) -> World:
         return World(url, folder, caller)
 
 
-def answers(contestant: Contestant, operation: Measured) -> list[tuple[Any, int]]:
-    """Return each of an operation's answers, and the bytes it was sent in."""
+def answers(contestant: Contestant, operation: Measured) -> list[tuple[Any, int | None]]:
+    """Return each of an operation's answers, and the bytes it was sent in.
+
+    None where it was packed: the budget that is told in it packs now better, now worse.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", contestant.port, timeout=30)
     found = []
     headers = {"Content-Type": "application/json", **contestant.headers}
@@ -86,9 +89,9 @@ def answers(contestant: Contestant, operation: Measured) -> list[tuple[Any, int]
             connection.request("POST", "/graphql", body, headers)
             response = connection.getresponse()
             text = response.read()
-            length = len(text)
+            length: int | None = len(text)
             if response.headers.get("Content-Encoding") == "gzip":
-                text = gzip.decompress(text)
+                text, length = gzip.decompress(text), None
             if response.status != 200:
                 raise RuntimeError(f"{contestant.name} answers {operation.name} with {response.status}: {text[:500]!r}")
         found.append((orjson.loads(text), length))
@@ -98,7 +101,7 @@ def answers(contestant: Contestant, operation: Measured) -> list[tuple[Any, int]
 
 def compared(
     contestants: Sequence[Contestant], operations: Sequence[Measured] = OPERATIONS
-) -> dict[tuple[str, str], list[int]]:
+) -> dict[tuple[str, str], list[int | None]]:
     """Return the lengths of all answers, once they are the same from everybody.
 
     Raises:
