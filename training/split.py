@@ -11,7 +11,7 @@ it are hidden, and features of a moment are as of that moment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -174,9 +174,10 @@ def _time_split(history: LearningHistory, rng: np.random.Generator, since: int |
     moments = np.sort(history.interactions.moments)
     moment = split_moment(history)
     earlier = int(moments[int(len(moments) * (1 - 2 * TEST_SHARE))]) if len(moments) else 0
+    training, validation = training_stages(history, moment, rng, since), _first_after(history, earlier, moment)
     return Split(
-        training=training_stages(history, moment, rng, since),
-        validation=_first_after(history, earlier, moment),
+        training=training,
+        validation=replace(validation, decisions=_sample(validation.decisions, _VALIDATED, rng)),
         test=_first_after(history, moment, NEVER),
     )
 

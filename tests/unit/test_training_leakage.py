@@ -13,6 +13,7 @@ from core.errors import InputError
 from features.histories import DAY
 from features.similarity import fit_similarities
 from tests.simulated_history import CountedFeatures, simulated_events, simulated_traits
+from training import split as module
 from training.dataset import examples, with_features
 from training.history import LearningHistory, learning_history
 from training.release import TrainingOptions, train
@@ -153,6 +154,17 @@ def test_leaving_the_last_out_hides_it_and_its_label() -> None:
     assert not training.known[training.decisions].any()
     assert not training.known[divided.test.decisions].any()
     assert set(training.decisions).isdisjoint(divided.test.decisions)
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_baselines_are_tuned_on_no_more_than_a_sample(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many decisions before the test some are drawn to tune on; the test is judged whole."""
+    usual = module.split(HISTORY, protocol, np.random.default_rng(1))
+    monkeypatch.setattr(module, "_VALIDATED", 20)
+    divided = module.split(HISTORY, protocol, np.random.default_rng(1))
+    assert 20 == len(divided.validation.decisions) < len(usual.validation.decisions)
+    assert {*divided.validation.decisions.tolist()} <= {*usual.validation.decisions.tolist()}
+    assert usual.test.decisions.tolist() == divided.test.decisions.tolist()
 
 
 def test_candidates_were_not_taken_before() -> None:
