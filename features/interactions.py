@@ -55,6 +55,23 @@ def empty_matrix(shape: tuple[int, int]) -> Sparse:
     return sp.csr_array((np.empty(0, np.float32), np.empty(0, np.int64), rows), shape=shape)
 
 
+def spread(matrix: Sparse, rows: Integers) -> tuple[NDArray[np.integer], NDArray[np.float32], Integers]:
+    """Look up many rows of a matrix at once.
+
+    Args:
+        matrix: float32[n, k].
+        rows: int64[e], the row that is wanted for each entry.
+
+    Returns:
+        For every stored value: its column, the value, and the number of its entry.
+    """
+    starts = matrix.indptr[rows].astype(np.int64)
+    lengths = matrix.indptr[rows + 1] - starts
+    entries = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
+    places = np.arange(len(entries), dtype=np.int64) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    return matrix.indices[places], matrix.data[places], entries
+
+
 def strongest(rows: NDArray[np.float32], count: int = NEIGHBORS) -> Sparse:
     """Return float32[d, n] with the `count` largest positive entries of each row."""
     size = rows.shape[1]

@@ -17,7 +17,7 @@ import numpy as np
 from cffi import FFI
 from numpy.typing import NDArray
 
-from features.interactions import Integers, Sparse
+from features.interactions import Integers, Sparse, spread
 
 Floats = NDArray[np.float32]
 
@@ -334,7 +334,7 @@ class NumpyKernels:
 
     def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Places]:
         """Return as `Kernels` says."""
-        columns, _, _ = _read(rows, which)
+        columns, _, _ = spread(rows.matrix, which)
         named = np.zeros(rows.width, np.bool_)
         named[columns] = True
         near = named.nonzero()[0]
@@ -344,7 +344,7 @@ class NumpyKernels:
 
     def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
         """Return as `Kernels` says."""
-        columns, values, entries = _read(rows, which)
+        columns, values, entries = spread(rows.matrix, which)
         places, width = into or (None, rows.width)
         number = np.searchsorted(groups.ends, entries, side="right")
         where = columns if places is None else places[columns]
@@ -358,7 +358,7 @@ class NumpyKernels:
 
     def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
         """Return as `Kernels` says."""
-        columns, values, entries = _read(rows, which)
+        columns, values, entries = spread(rows.matrix, which)
         return np.bincount(entries, values * vector[columns], len(which)).astype(np.float32)
 
     def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
@@ -375,15 +375,6 @@ class NumpyKernels:
             equal = positive[held == bar][: count - int(above.sum())]
             positive = np.sort(np.concatenate([positive[above], equal]))
         return positive if positions is None else positions[positive]
-
-
-def _read(rows: Rows, which: Integers) -> tuple[NDArray[np.int32], Floats, Integers]:
-    """Return the column of every value of some rows, the value, and the number of its row among them."""
-    starts = rows.starts[which]
-    lengths = rows.starts[which + 1] - starts
-    entries = np.repeat(np.arange(len(which), dtype=np.int64), lengths)
-    at = np.arange(len(entries), dtype=np.int64) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    return rows.indices[at], rows.data[at], entries
 
 
 def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:

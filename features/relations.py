@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History, Popularity
-from features.interactions import Integers, Sparse
+from features.interactions import Integers
 from features.kernels import Groups, Places, Rows, kernels
 from features.similarity import Similarities
 
@@ -131,23 +131,6 @@ class _Asked:
 
 
 _ASKED = tuple(_Asked.of(length) for length in range(RECENT + 1))
-
-
-def spread(matrix: Sparse, rows: Integers) -> tuple[NDArray[np.integer], Floats, Integers]:
-    """Look up many rows of a matrix at once.
-
-    Args:
-        matrix: float32[n, k].
-        rows: int64[e], the row that is wanted for each entry.
-
-    Returns:
-        For every stored value: its column, the value, and the number of its entry.
-    """
-    starts = matrix.indptr[rows].astype(np.int64)
-    lengths = matrix.indptr[rows + 1] - starts
-    entries = np.repeat(np.arange(len(rows), dtype=np.int64), lengths)
-    places = np.arange(len(entries), dtype=np.int64) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    return matrix.indices[places], matrix.data[places], entries
 
 
 def _described(courses: Integers, traits: CourseTraits) -> Floats:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.errors import ReleaseError
 from features.histories import CourseTraits, Floats, History, Popularity
-from features.interactions import Integers, Sparse
+from features.interactions import Integers, Sparse, spread
 from features.pair import pair_features
-from features.relations import Relations, relate, spread
+from features.relations import Relations, relate
 from features.similarity import Similarities, content_vectors, positions_of, title_vectors
 from serving.artifact import Release
 from serving.breaker import DeclinedError

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History
-from features.interactions import Integers, Sparse
-from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT, spread
+from features.interactions import Integers, Sparse, spread
+from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT
 from features.similarity import Similarities
 from serving.rankings import Reason, ReasonKind
 
