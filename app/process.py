@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -34,4 +35,6 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    # What is never collected looks like a leak to libraries that count their objects when the process ends (DuckDB).
+    atexit.register(gc.unfreeze)
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

@@ -56,11 +56,11 @@ class Up:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.post(self.address, json={"query": document}, headers=headers, timeout=30).json()
 
-    def end(self, how: signal.Signals) -> int:
-        """Send a signal and wait for the end; return the exit code."""
+    def end(self, how: signal.Signals) -> tuple[int, str]:
+        """Send a signal and wait for the end; return the exit code and what was said since it served."""
         self.process.send_signal(how)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
+        _, said = self.process.communicate(timeout=60)
+        return self.process.returncode, said.decode().strip()
 
 
 def start(data_dir: Path) -> Up:
@@ -116,7 +116,7 @@ def test_up_from_nothing_again_and_after_a_kill(data_dir: Path) -> None:
     assert "POPULARITY" == up.ask(query)["data"]["recommendedCourses"]["strategy"]
     ready = httpx.get(up.address.replace("/graphql", "/health/ready"), timeout=30).json()
     assert "on" == ready["recommendations"]["status"]
-    assert -signal.SIGKILL == up.end(signal.SIGKILL)
+    assert (-signal.SIGKILL, "") == up.end(signal.SIGKILL)
 
     again = start(data_dir)
     said = "\n".join(again.lines)
@@ -124,7 +124,7 @@ def test_up_from_nothing_again_and_after_a_kill(data_dir: Path) -> None:
     assert "migrated" not in said
     assert "computing" not in said
     assert answer == again.ask(query, token)["data"]["recommendedCourses"]
-    assert 0 == again.end(signal.SIGINT)
+    assert (0, "Stopped.") == again.end(signal.SIGINT)
     left = [
         process.info["cmdline"]
         for process in psutil.process_iter(["cmdline", "status"])
