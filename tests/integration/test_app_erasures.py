@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,10 +20,13 @@ import pytest
 import pytest_asyncio
 import redis
 from pyarrow import parquet
+from rich.console import Console
 from sqlalchemy import insert, select, text, update
 
+from app.cli import features as cli
 from app.erasures import forget_in_valkey, forgetting
 from app.feature_pipeline import FeaturePlaces, Materialization, materialize
+from app.forgetting import Forgetting
 from app.releases import list_releases, promote
 from core.clock import ManualClock
 from core.errors import InputError
@@ -432,6 +436,19 @@ async def test_an_imported_learner_leaves_a_keyed_hash(copies: Copies) -> None:
         row = (await connection.execute(select(erasures.c.source, erasures.c.source_index))).one()
     assert ("udemy", copies.ana.services.cipher.source_index("udemy", "learner-0815")) == (row[0], bytes(row[1]))
     assert b"0815" not in bytes(row[1])
+
+
+def test_a_run_tells_what_it_removed() -> None:
+    """In a line, and a line for each table that others must clean; nothing removed is nothing said."""
+    told = StringIO()
+    console = Console(file=told, width=200)
+    cli._print_forgetting(console, Forgetting())
+    assert not told.getvalue()
+    cli._print_forgetting(console, Forgetting(learners=1, events=3, online=1, held={"signals": 2}))
+    assert [
+        "Who was erased is forgotten; changed or deleted: 3 events of the lake, 1 learners online.",
+        "The table of signals still holds 2 who were erased: whoever writes it must leave them out.",
+    ] == told.getvalue().splitlines()
 
 
 async def test_a_damaged_lake_is_told(copies: Copies) -> None:
