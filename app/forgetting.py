@@ -30,7 +30,7 @@ from database.session import Database
 from feature_repo.services import declared_views, definitions, key_of
 from feature_repo.sources import LEARNER_ACTIVITY
 from features import learner
-from serving.artifact import read_extra, read_manifest, rewrite_release
+from serving.artifact import MANIFEST, read_extra, read_manifest, rewrite_release
 from training.judgment import JUDGMENT, Judgment
 from training.working import drop_all
 from warehouse.forgetting import Forgotten
@@ -172,8 +172,13 @@ def _without(folder: Path, digest: str, target: Path, learner_ids: Collection[in
 
 
 def _delete_left_folders(models_dir: Path, places: dict[str, str]) -> None:
-    """Delete folders of releases that are registered in another place, and drafts of rewriting that a crash left."""
+    """Delete folders of releases that are registered in another place, and drafts of rewriting that a crash left.
+
+    Where the registered place has no release, as after a restore of one side, the others may be all that there is.
+    """
     for version, location in places.items():
+        if not (models_dir / location / MANIFEST).exists():
+            continue
         ours = re.compile(rf"\.?{re.escape(version)}(\.\d+)?(\.draft)?")
         for folder in models_dir.glob(f"*{version}*"):
             if folder.name != location and ours.fullmatch(folder.name):

@@ -26,7 +26,7 @@ from sqlalchemy import insert, select, text, update
 from app.cli import features as cli
 from app.erasures import forget_in_valkey, forgetting
 from app.feature_pipeline import FeaturePlaces, Materialization, materialize
-from app.forgetting import Forgetting
+from app.forgetting import Forgetting, forget_in_releases
 from app.releases import list_releases, promote
 from core.clock import ManualClock
 from core.errors import InputError
@@ -178,7 +178,7 @@ async def test_an_erased_person_is_in_no_copy(copies: Copies) -> None:
     )  # fmt: skip
     assert copies.clock() == await copies.forgotten_at()
     # The release serves as before, from its new place, and is judged on everybody else.
-    assert [f"{RELEASE}.1"] == [path.name for path in (copies.places.data_dir / "models").iterdir()]
+    assert [f"{RELEASE}.1"] == _names(copies.places.data_dir / "models")
     await promote(
         copies.database, copies.places.data_dir / "models", RELEASE, force=True, reason="Because.", now=copies.clock()
     )
@@ -436,6 +436,24 @@ async def test_an_imported_learner_leaves_a_keyed_hash(copies: Copies) -> None:
         row = (await connection.execute(select(erasures.c.source, erasures.c.source_index))).one()
     assert ("udemy", copies.ana.services.cipher.source_index("udemy", "learner-0815")) == (row[0], bytes(row[1]))
     assert b"0815" not in bytes(row[1])
+
+
+async def test_only_copies_of_a_release_that_is_there_are_deleted(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """What a crash left of a rewriting goes; where the registered folder is missing, another may be all there is."""
+    await write(database, tmp_path, clock, RELEASE, judgment([1] * 30))
+    for left in (f"{RELEASE}.1", f".{RELEASE}.1.draft", f"{RELEASE}.mine", "another"):
+        shutil.copytree(tmp_path / RELEASE, tmp_path / left)
+    assert 0 == await forget_in_releases(database, tmp_path, [DISTINCT])
+    assert {RELEASE, f"{RELEASE}.mine", "another"} == set(_names(tmp_path))
+    shutil.move(tmp_path / RELEASE, tmp_path / f"{RELEASE}.2")
+    assert 0 == await forget_in_releases(database, tmp_path, [DISTINCT])
+    assert f"{RELEASE}.2" in _names(tmp_path)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def test_a_run_tells_what_it_removed() -> None:
