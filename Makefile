@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+UI_READY := $(VENV)/.ui-ready
 NPM := $(VENV)/npm
 NPM_READY := $(NPM)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,13 +23,19 @@ unexport PYTHONDONTWRITEBYTECODE
 ROUNDS ?= 3
 SECONDS ?= 1
 
-.PHONY: help run test contract bench check format lint types imports docs coverage lock clean
+# Where `make ui` looks for features, unless DATA_DIR says otherwise, and the port that it serves on.
+UI_PORT ?= 8888
+
+.PHONY: help run ui test contract bench check format lint types imports docs coverage lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Set up everything and serve on 127.0.0.1:8000 (PORT=9000 to change)
 	@$(BIN)/waymark up --port $(PORT)
+
+ui: $(UI_READY) ## Browse the features of .waymark in Feast's own pages (DATA_DIR=folder, UI_PORT=8888)
+	@$(BIN)/feast -c $(or $(DATA_DIR),.waymark)/features ui --host 127.0.0.1 --port $(UI_PORT)
 
 test: $(DEV_READY) $(NPM_READY) ## Run the tests
 	@$(PYTEST)
@@ -64,7 +71,7 @@ coverage: $(DEV_READY) $(NPM_READY) ## Run the tests and demand 90% branch cover
 	@$(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 lock: $(DEV_READY) ## Renew the locked requirements
-	@for target in run dev bootstrap; do ./requirements/lock.sh $$target; done
+	@for target in run dev ui bootstrap; do ./requirements/lock.sh $$target; done
 
 clean: ## Remove the environment and caches; data in .waymark stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build *.egg-info
@@ -85,3 +92,8 @@ $(READY): requirements/run.txt pyproject.toml features/kernels.c | $(VENV)/bin/p
 $(DEV_READY): requirements/dev.txt pyproject.toml features/kernels.c | $(VENV)/bin/python
 	@./requirements/install.sh $(BIN) requirements/dev.txt
 	@touch $(READY) $@
+
+# What Feast's pages need besides, which nothing else does.
+$(UI_READY): requirements/ui.txt | $(READY)
+	@./requirements/install.sh $(BIN) requirements/ui.txt
+	@touch $@

@@ -22,6 +22,7 @@ import redis.asyncio
 from opentelemetry import trace
 
 from app.course_neighbors import refresh_neighbors
+from app.forgetting import Forgetting, forget
 from app.progress import Report
 from core.clock import Clock
 from core.errors import InputError, UnavailableError
@@ -80,12 +81,14 @@ class Materialization:
         features_as_of: moment that the online features are of.
         row_counts: entities written, by feature view.
         failures: why a view was not written, by its name; what is online of it stays until it is too old.
+        forgetting: what was deleted of people who were erased.
     """
 
     export: ExportReport
     features_as_of: datetime
     row_counts: Mapping[str, int]
     failures: Mapping[str, str] = field(default_factory=dict)
+    forgetting: Forgetting = field(default_factory=Forgetting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ async def materialize(
     as_of: datetime | None = None,
     report: Report = quiet,
 ) -> Materialization:
-    """Do what `apply` does, write the features of a moment to the online store, and announce them.
+    """Do what `apply` does, write the features of a moment to the online store, forget the erased, and announce it.
 
     Entities that have no features at the moment are not written; what an earlier run wrote of them stays. A view
     whose table cannot be read, or is older than it declares, is left out and named, and keeps no other from being
@@ -176,12 +179,21 @@ async def _materialize(
         exported, store = await _prepared(database, places, clock, report)
         report("Materializing features", 0, 1)
         counts, failures = await asyncio.to_thread(_write_online, store, places, moment)
+        # After what is online was written, of tables from before somebody was erased perhaps.
+        forgetting = await forget(
+            database,
+            places.data_dir,
+            exported.forgotten,
+            clock(),
+            redis_url=places.redis_url,
+            project=places.project,
+        )
         await _mark(places, moment)
         await refresh_neighbors(database, places.lake, moment)
         async with database.transaction() as connection:
             await announce(connection, features_as_of=moment, finished_at=clock(), row_counts=counts)
         report("Materializing features", 1, 1)
-        return Materialization(exported, moment, counts, failures)
+        return Materialization(exported, moment, counts, failures, forgetting)
 
 
 async def is_online(places: FeaturePlaces, announced: MaterializationRow) -> bool:

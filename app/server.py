@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import uvicorn
@@ -168,6 +169,19 @@ async def following_rules(
 
 
 @asynccontextmanager
+async def forgetting_the_erased(parts: Platform, notifications: Notifications) -> AsyncIterator[None]:
+    """Delete from Valkey who was erased, until the block ends; without recommendations nobody is there."""
+    if parts.redis_url is None:
+        yield
+        return
+    from app.erasures import forgetting  # noqa: PLC0415 - it imports Feast, which is not wanted when they are off.
+
+    lifetime = timedelta(seconds=parts.settings.ranking.list_lifetime)
+    async with forgetting(parts.database, parts.redis_url, parts.clock, notifications, list_lifetime=lifetime):
+        yield
+
+
+@asynccontextmanager
 async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
     """Yield the application with everything that lives beside it.
 
@@ -187,6 +201,7 @@ async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
         async with (
             following(parts.database, parts_of_resolvers.tokens.revocations, parts.clock),
             following_rules(parts, recommender, notifications),
+            forgetting_the_erased(parts, notifications),
         ):
             settle()
             yield app

@@ -14,6 +14,7 @@ from catalog.simulation.demonstration import fill_demonstration
 from core.errors import InputError
 from core.settings import Recommendations
 from database.migrate import migrate
+from database.queries.erasures import RECENT_ERASURES
 from database.queries.platform import STATE, PlatformRow
 from serving.recommender import Recommender
 
@@ -80,7 +81,8 @@ async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
     latest = await latest_materialization(parts.database)
     # Features that pass for fresh today should still do so while this process serves.
     oldest = parts.clock() - timedelta(seconds=parts.settings.ranking.stale_after / 2)
-    if latest is not None and latest.features_as_of > oldest and await is_online(places, latest):
+    fresh = latest is not None and latest.features_as_of > oldest and await is_online(places, latest)
+    if latest is not None and fresh and not await _anybody_to_forget(parts):
         say(f"Features: as of {latest.features_as_of:%Y-%m-%d %H:%M} UTC.")
         return
     say("Features: computing and materializing ...")
@@ -88,6 +90,11 @@ async def _materialize(parts: Platform, say: Say, progress: Progress) -> None:
         done = await materialize(parts.database, places, parts.clock, report=report)
     rows = sum(done.row_counts.values())
     say(f"Features: {rows:,} rows as of {done.features_as_of:%Y-%m-%d %H:%M} UTC.")
+
+
+async def _anybody_to_forget(parts: Platform) -> bool:
+    async with parts.database.reader() as reader:
+        return any(row.forgotten_at is None for row in await reader.fetch(RECENT_ERASURES, since=parts.clock()))
 
 
 async def _train(parts: Platform, say: Say, progress: Progress) -> None:

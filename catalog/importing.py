@@ -32,10 +32,12 @@ from catalog.taxonomy import Taxonomy, TopicPath, curated, labels
 from core.clock import Clock
 from core.errors import InputError, RowError, UnavailableError
 from database.notifications import EVERYTHING, notify
-from database.queries import audit, course_imports, enrollment_imports, imports
+from database.queries import audit, course_imports, enrollment_imports, erasures, imports
 from database.session import Database
 
 RecordT = TypeVar("RecordT")
+
+SourceIndex = Callable[[str, str], bytes]
 
 SIMULATED = "simulated"
 _NAMES_ARE_IN = "en"
@@ -109,10 +111,12 @@ async def import_enrollments(
     report: Path | None = None,
     strict: bool = False,
     progress: Progress | None = None,
+    source_index: SourceIndex | None = None,
 ) -> ImportSummary:
     """Load a file of enrollments in courses of `source`, which are in the catalog already.
 
-    The arguments and errors are those of `import_courses`.
+    The arguments and errors are those of `import_courses`, but for `source_index`: it gives the keyed hash of a source
+    and a learner's id there, by which those are left out who were erased; None where nobody can have been.
     """
     source = _checked(source)
     now = clock()
@@ -125,7 +129,9 @@ async def import_enrollments(
                     f"The catalog has no course of the source {source!r}. Import its courses first, with "
                     "`waymark catalog import`, or name another --source."
                 )
-            loaded = await load_enrollments(connection, _parsed(file, parse), source=source, now=now)
+            loaded = await load_enrollments(
+                connection, _parsed(file, parse), source=source, now=now, source_index=source_index
+            )
             return await _finish(connection, loaded, ending)
 
 
@@ -174,7 +180,12 @@ async def load_courses(
 
 
 async def load_enrollments(
-    connection: AsyncConnection, enrollments: Iterable[Parsed[EnrollmentRecord]], *, source: str, now: datetime
+    connection: AsyncConnection,
+    enrollments: Iterable[Parsed[EnrollmentRecord]],
+    *,
+    source: str,
+    now: datetime,
+    source_index: SourceIndex | None = None,
 ) -> Loaded:
     """Load enrollments in the transaction of an import; problems are added to its list."""
     await enrollment_imports.prepare_enrollments(connection)
@@ -188,6 +199,10 @@ async def load_enrollments(
             if record is not None
         ]
         await imports.copy(connection, "import_enrollments", enrollment_imports.ENROLLMENT_COLUMNS, rows)
+    if source_index is not None:
+        erased = await erasures.source_indexes(connection, source)
+        if erased:
+            await enrollment_imports.leave_out_erased(connection, lambda key: source_index(source, key) in erased)
     counts = await enrollment_imports.apply_enrollments(connection, source, now)
     return Loaded(read, counts.new, 0, counts.unchanged, counts.learners)
 

@@ -50,6 +50,9 @@ async def notify(connection: AsyncConnection, topics: Sequence[str]) -> None:
 RECOMMENDATION_RULES = "recommendation-rules"
 """The topic of what recommendations must heed; triggers of the migration `0008_recommendation_rules` tell of it."""
 
+ERASURES = "erasures"
+"""The topic of who must be forgotten."""
+
 
 def enrollment_topic(enrollment_id: int) -> str:
     """Return the topic of how far a learner is in a course."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml  # type: ignore[import-untyped]
 from feast import FeatureStore, RepoConfig
+from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
 from sqlalchemy.pool import NullPool
 
 from core.errors import InputError
+from features import learner
 
 PROJECT = "waymark"
+KEY_VERSION = 3
+"""How Feast writes keys; the profile says the same."""
 PATIENCE = 10.0
 """Seconds to wait for Redis while writing; serving waits much less (`serving.learner_features.TIMEOUT`)."""
 
@@ -58,7 +65,7 @@ def write_config(data_dir: Path, project: str) -> None:
     config = {
         "project": project,
         "provider": "local",
-        "entity_key_serialization_version": 3,
+        "entity_key_serialization_version": KEY_VERSION,
         "registry": {"registry_type": "sql", "path": f"sqlite:///{path}"},
         "offline_store": {"type": "duckdb"},
         "online_store": None,
@@ -66,6 +73,21 @@ def write_config(data_dir: Path, project: str) -> None:
     draft = path.with_name("feature_store.yaml.draft")
     draft.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     draft.replace(path.with_name("feature_store.yaml"))
+
+
+def online_keys(project: str, learner_ids: Iterable[int]) -> list[bytes]:
+    """Return the keys in Redis that hold everything that is online of learners, of whichever view.
+
+    Feast deletes the values of all learners or of none, so that ours must find the key of one.
+    """
+    return [
+        serialize_entity_key(
+            EntityKey(join_keys=[learner.ENTITY], entity_values=[Value(int64_val=learner_id)]),
+            entity_key_serialization_version=KEY_VERSION,
+        )
+        + project.encode()
+        for learner_id in learner_ids
+    ]
 
 
 def connection_string(redis_url: str, timeout: float) -> str:

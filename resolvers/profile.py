@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from core.errors import CommandError, UnauthenticatedError, UserErrorCode
-from database.notifications import EVERYTHING, notify
+from database.notifications import ERASURES, EVERYTHING, notify
 from database.queries import accounts as account_queries, personal_data
 from database.queries.accounts import StandingAccount
 from resolvers.accounts import Viewer, by_ids, display_name_place, email_place
@@ -139,8 +139,14 @@ async def delete_my_account(
         await refuse_last_administrator(act, mine.id)
         await end_sessions(context, act, mine.id)
         # Of the row, and not of the token: an imported learner may have been claimed since it was issued.
-        await personal_data.erase(act.connection, account_id=mine.id, learner_id=account.learner_id, now=act.now)
-        await notify(act.connection, [EVERYTHING])
+        await personal_data.erase(
+            act.connection,
+            account_id=mine.id,
+            learner_id=account.learner_id,
+            now=act.now,
+            source_index=context.services.cipher.source_index,
+        )
+        await notify(act.connection, [EVERYTHING, ERASURES])
     context.identity = None
     return DeleteMyAccountPayload()
 

@@ -23,6 +23,7 @@ _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _HEADER_BYTES = 2
+_SOURCE_PURPOSE = "erasures.source"
 
 
 class Cipher:
@@ -83,3 +84,7 @@ class Cipher:
             purpose: what the hash is for; hashes of different purposes cannot be compared.
         """
         return hmac.new(self._index_key, f"{purpose}\0{value}".encode(), hashlib.sha256).digest()
+
+    def source_index(self, source: str, source_id: str) -> bytes:
+        """Return the blind index by which an imported learner is known again who was erased."""
+        return self.blind_index(f"{source}\0{source_id}", _SOURCE_PURPOSE)

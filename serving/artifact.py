@@ -165,6 +165,31 @@ def write_release(
         RANKER: bytes(booster.save_raw(raw_format="ubj")),
         RETRIEVERS: _packed(course_ids, similarities),
     }
+    return _write(folder, manifest, contents)
+
+
+def rewrite_release(folder: Path, digest: str, target: Path, replaced: Mapping[str, bytes]) -> str:
+    """Write a release anew to another folder, with other contents of some of its files.
+
+    Args:
+        folder: of the release.
+        digest: of its manifest.
+        target: to write; what an interrupted call has left there is replaced.
+        replaced: the other contents, by name.
+
+    Returns:
+        sha256 of the new manifest.
+
+    Raises:
+        ReleaseError: the release is damaged.
+    """
+    manifest = read_manifest(folder, digest)
+    kept = {name: _read(folder / name, known) for name, known in manifest.files.items() if name not in replaced}
+    shutil.rmtree(target, ignore_errors=True)
+    return _write(target, manifest, {**kept, **replaced})
+
+
+def _write(folder: Path, manifest: ReleaseManifest, contents: Mapping[str, bytes]) -> str:
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     described = manifest.model_copy(update={"files": files}).model_dump_json(indent=2).encode()
     draft = folder.with_name(f".{folder.name}.draft")

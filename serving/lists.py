@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,9 @@ from serving.rankings import RankedCourse, RankedList, Reason, ReasonKind, Recom
 
 _LOG = logging.getLogger(__name__)
 PART = 200
+KEYS = "waymark:list:"
+"""What the keys of all lists begin with; the learner follows."""
+_KEY = re.compile(rb"waymark:list:(\d+):")
 
 
 class KeyValueStore(Protocol):
@@ -324,10 +328,16 @@ def _parts_for(places: int) -> int:
     return -(-places // PART)
 
 
+def owner_of(key: bytes) -> int | None:
+    """Return the learner whose list is kept under a key; None for a key of something else."""
+    found = _KEY.match(key)
+    return None if found is None else int(found[1])
+
+
 def _current_key(learner_id: int, state: str) -> str:
-    return f"waymark:list:{learner_id}:{state}"
+    return f"{KEYS}{learner_id}:{state}"
 
 
 def _part_key(learner_id: int, list_id: UUID, number: int) -> str:
     # A learner's own key: the list of somebody else cannot be named.
-    return f"waymark:list:{learner_id}:{list_id}:{number}"
+    return f"{KEYS}{learner_id}:{list_id}:{number}"

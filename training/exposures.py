@@ -107,21 +107,7 @@ def load_exposures(lake: Lake, names: Sequence[str], readable: frozenset[str]) -
     Raises:
         InputError: nothing was exported yet.
     """
-    with analytics() as connection:
-        log = lake.events(connection).drop_null(["recommendation_id", "learner_id", "course_id"])
-        log = log.rename(list="recommendation_id")
-        outcomes = log.filter(log.kind.isin([*_CHOSEN, _DISMISSED])).select("kind", *_KEY, "occurred_at").to_pandas()
-        ranked = log.filter(log.kind == EventKind.RECOMMENDATION_RANKED.value)
-        # An event that cannot be understood costs itself and nothing else.
-        told = ranked.payload.try_cast("json")
-        ranked = ranked.mutate(place=told["rank"].int, surface=told["surface"].str, model=told["model"].str)
-        ranked = ranked.drop_null(["place", "model"])
-        shown = ranked.select("event_id", "learner_id", *_KEY, "occurred_at", "place", "surface", "model").to_pandas()
-        shown = _ordered(shown)
-        shown = shown.assign(chosen=_chosen(shown, outcomes))
-        telling = shown.groupby("list")["chosen"].transform("any") & shown["model"].isin(readable)
-        wanted = ibis.memtable(pd.DataFrame({"event_id": shown.loc[telling, "event_id"].astype(np.int64)}))
-        payloads = ranked.semi_join(wanted, "event_id").select("event_id", "payload").order_by("event_id").to_pyarrow()
+    shown, payloads = lake.reading(lambda: _read(lake, readable))
     rows, vectors = _vectors(shown, payloads, names)
     versions, releases = np.unique(shown["model"].to_numpy(str), return_inverse=True)
     new = shown["list"].ne(shown["list"].shift()).to_numpy(np.bool_)
@@ -139,6 +125,26 @@ def load_exposures(lake: Lake, names: Sequence[str], readable: frozenset[str]) -
         vectors=vectors,
         versions=tuple(versions.tolist()),
     )
+
+
+def _read(lake: Lake, readable: frozenset[str]) -> tuple[pd.DataFrame, pa.Table]:
+    """Return the places that were shown, and the payloads of those that tell something."""
+    with analytics() as connection:
+        log = lake.events(connection).drop_null(["recommendation_id", "learner_id", "course_id"])
+        log = log.rename(list="recommendation_id")
+        outcomes = log.filter(log.kind.isin([*_CHOSEN, _DISMISSED])).select("kind", *_KEY, "occurred_at").to_pandas()
+        ranked = log.filter(log.kind == EventKind.RECOMMENDATION_RANKED.value)
+        # An event that cannot be understood costs itself and nothing else.
+        told = ranked.payload.try_cast("json")
+        ranked = ranked.mutate(place=told["rank"].int, surface=told["surface"].str, model=told["model"].str)
+        ranked = ranked.drop_null(["place", "model"])
+        shown = ranked.select("event_id", "learner_id", *_KEY, "occurred_at", "place", "surface", "model").to_pandas()
+        shown = _ordered(shown)
+        shown = shown.assign(chosen=_chosen(shown, outcomes))
+        telling = shown.groupby("list")["chosen"].transform("any") & shown["model"].isin(readable)
+        wanted = ibis.memtable(pd.DataFrame({"event_id": shown.loc[telling, "event_id"].astype(np.int64)}))
+        payloads = ranked.semi_join(wanted, "event_id").select("event_id", "payload").order_by("event_id")
+        return shown, payloads.to_pyarrow()
 
 
 def _ordered(shown: pd.DataFrame) -> pd.DataFrame:

@@ -148,14 +148,7 @@ def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = N
     Raises:
         InputError: nothing was exported yet.
     """
-    with analytics() as connection:
-        courses = lake.courses(connection)
-        described = courses.select(*_DESCRIBED).to_pandas()
-        log = lake.events(connection)
-        if until is not None:
-            log = log.filter(log.occurred_at <= until)
-        enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
-        events = enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
+    described, events = lake.reading(lambda: _read(lake, until))
     described = described.sort_values("course_id")
     published = (described["status"] == CourseStatus.PUBLISHED.value).to_numpy(np.bool_)
     history = learning_history(events, course_traits(described, parents), published)
@@ -165,6 +158,17 @@ def load_history(lake: Lake, parents: dict[int, int], until: datetime | None = N
         languages=tuple(sorted(described["language"].unique())),
         providers=_membership(taught) if any(taught) else None,
     )
+
+
+def _read(lake: Lake, until: datetime | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    with analytics() as connection:
+        courses = lake.courses(connection)
+        described = courses.select(*_DESCRIBED).to_pandas()
+        log = lake.events(connection)
+        if until is not None:
+            log = log.filter(log.occurred_at <= until)
+        enrollments = log.filter(log.kind.isin(_KINDS)).drop_null(["learner_id", "course_id"])
+        return described, enrollments.select("kind", "learner_id", "course_id", "occurred_at").to_pandas()
 
 
 def course_traits(courses: pd.DataFrame, parents: dict[int, int]) -> CourseTraits:

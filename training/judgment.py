@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,11 @@ class Judgment:
         if len({array.shape for array in arrays.values()}) != 1:
             raise ReleaseError("What the release was judged on cannot be read.")
         return judgment
+
+    def without(self, learner_ids: Integers) -> Judgment:
+        """Return the decisions of everybody else; this itself when there are no others."""
+        kept = ~np.isin(self.learner_ids, learner_ids)
+        return self if kept.all() else replace(self, **{name: getattr(self, name)[kept] for name in _ARRAYS})
 
     def positions(self) -> dict[tuple[int, int, int], int]:
         """Return the place of each decision, by learner, course and moment."""

@@ -127,6 +127,18 @@ def working(folder: Path, key: str) -> Iterator[Parts]:
         os.close(descriptor)
 
 
+def drop_all(folder: Path) -> int:
+    """Delete the parts of all trainings, and return of how many; one that is under way goes on and keeps no more.
+
+    Args:
+        folder: of the trainings of a platform.
+    """
+    places = [place for place in folder.glob("*") if place.is_dir()]
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+    return len(places)
+
+
 def _turn(folder: Path) -> int | None:
     """Return the descriptor of a lock that is held until it is closed; None if another training has it."""
     try:

@@ -141,28 +141,38 @@ class Analyst:
         return self._answer(None, self._platform)
 
     def _answer(self, key: int | None, ask: Callable[[Manifest], ReportT]) -> ReportT | None:
+        # One question at a time: a lake is scanned with all cores anyway.
+        with self._turn:
+            manifest = self._manifest()
+            while manifest is not None:
+                place = (manifest.fingerprint, key)
+                if place in self._known:
+                    found: ReportT = self._known[place]
+                    return found
+                try:
+                    report = self._asked(ask, manifest)
+                except _UnreadableError as error:
+                    # A file that holds somebody who was erased is deleted when the next manifest lists another.
+                    before, manifest = manifest, self._manifest()
+                    if manifest == before:
+                        _LOG.error("The lake cannot be read, and its reports are absent: %s", error)
+                        return None
+                    continue
+                self._known[place] = report
+                if len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+            return None
+
+    def _manifest(self) -> Manifest | None:
         # Without the lake's own module: it brings ibis, which takes seconds to import.
         path = self._folder / "manifest.json"
         try:
             manifest = read_manifest(path.read_bytes(), str(path))
         except (OSError, InputError):
             return None
-        if not manifest.events:
-            return None
-        # One question at a time: a lake is scanned with all cores anyway.
-        with self._turn:
-            place = (manifest.fingerprint, key)
-            if place not in self._known:
-                report = self._asked(ask, manifest)
-                if report is None:
-                    return None
-                self._known[place] = report
-                if len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-            found: ReportT = self._known[place]
-            return found
+        return manifest if manifest.events else None
 
-    def _asked(self, ask: Callable[[Manifest], ReportT], manifest: Manifest) -> ReportT | None:
+    def _asked(self, ask: Callable[[Manifest], ReportT], manifest: Manifest) -> ReportT:
         # DuckDB is not wanted in a process that nobody asks for analytics.
         import duckdb  # noqa: PLC0415 - as the comment says.
 
@@ -171,8 +181,7 @@ class Analyst:
         except duckdb.InterruptException as error:
             raise UnavailableError(_LATE) from error
         except duckdb.Error as error:
-            _LOG.error("The lake cannot be read, and its reports are absent: %s", error)
-            return None
+            raise _UnreadableError(str(error)) from error
 
     def _course(self, manifest: Manifest, course_id: int) -> CourseReport:
         with _Events(self._folder, manifest, f"course_id = {course_id:d}", self._patience) as events:
@@ -196,6 +205,10 @@ class Analyst:
                 days=[DayCounts(*row) for row in events.ask(_DAYS)],
                 top_courses=[(course_id, count) for course_id, count in top],
             )
+
+
+class _UnreadableError(Exception):
+    """A file of the lake cannot be read."""
 
 
 class _Events:

@@ -21,6 +21,7 @@ import pyarrow as pa
 from core.clock import Clock
 from core.errors import InputError
 from database.leases import RawConnection
+from database.queries.erasures import ERASURES
 from database.queries.exports import (
     COURSE_DIMENSION,
     EXPORT_LOCK,
@@ -35,13 +36,14 @@ from database.queries.exports import (
 from database.rows import Row
 from database.session import Database
 from database.statements import Statement
+from warehouse.digests import as_text, event_digest
+from warehouse.forgetting import NOBODY, Forgotten, rewrite
 from warehouse.lake import COURSES, EVENTS, PREFERENCES, Lake
 from warehouse.manifest import LakeFile, Manifest, Watermark
 
 _FETCH = 10_000
 # Events that are sorted into days at once: about 100 bytes each in memory, as Arrow.
 _BATCH = 500_000
-_DIGEST_BYTES = 32
 _WRITERS = 8
 
 
@@ -56,6 +58,7 @@ class ExportReport:
         courses: rows of the course dimension.
         fingerprint: of the lake's content.
         changed: whether the lake's content is another than before.
+        forgotten: what was taken out of the lake, of people who were erased.
     """
 
     events: int
@@ -64,6 +67,7 @@ class ExportReport:
     courses: int
     fingerprint: str
     changed: bool
+    forgotten: Forgotten = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ class _Batch:
 
 
 async def export(database: Database, lake: Lake, clock: Clock) -> ExportReport:
-    """Bring the lake up to the outbox. Nothing new changes no file; one export runs at a time, others wait.
+    """Bring the lake up to the outbox, and have it forget who was erased.
+
+    Nothing new changes no file; one export runs at a time, others wait.
 
     Raises:
         InputError: the lake belongs to another database, to a later state of it, or to a newer Waymark.
@@ -101,8 +107,11 @@ async def export(database: Database, lake: Lake, clock: Clock) -> ExportReport:
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         before = await _starting_point(connection, lake, clock)
+        # Of the same snapshot as the events, among which nobody is who is erased in it.
+        erased = [row.learner_id for row in await _rows(connection, ERASURES)]
+        rewriting = await asyncio.to_thread(rewrite, lake, before, erased)
         files: list[LakeFile] = []
-        watermark, digest = before.watermark, int(before.event_digest or "0", 16)
+        watermark, digest = before.watermark, int(before.event_digest or "0", 16) - rewriting.digest
         async for batch in _batches(connection, before.watermark):
             files += await asyncio.to_thread(_write_days, lake, batch)
             watermark, digest = batch.last, digest + batch.digest
@@ -113,19 +122,23 @@ async def export(database: Database, lake: Lake, clock: Clock) -> ExportReport:
             update={
                 "exported_at": clock(),
                 "watermark": watermark,
-                "events": (*before.events, *files),
+                "events": (*rewriting.applied(before.events), *files),
                 "courses": courses,
                 "preferences": preferences,
-                "event_digest": f"{digest % 2 ** (8 * _DIGEST_BYTES):064x}",
+                "event_digest": as_text(digest),
             }
         )
         after = after.model_copy(update={"fingerprint": after.content_fingerprint()})
         changed = after.fingerprint != before.fingerprint or after.watermark != before.watermark
         if changed:
             await asyncio.to_thread(lake.commit, after)
+        if erased:
+            # They may be in any file that does not count: of before, or left behind by a crash.
+            await asyncio.to_thread(lake.prune, after)
+        elif changed:
             await asyncio.to_thread(lake.prune, after, before)
-        added = sum(file.rows for file in files)
-        return ExportReport(added, after.event_count, waiting, courses.rows, after.fingerprint, changed)
+        added, forgotten = sum(file.rows for file in files), rewriting.forgotten
+        return ExportReport(added, after.event_count, waiting, courses.rows, after.fingerprint, changed, forgotten)
 
 
 async def _starting_point(connection: RawConnection, lake: Lake, clock: Clock) -> Manifest:
@@ -167,7 +180,7 @@ def _chunk(rows: Sequence[EventRow]) -> _Batch:
     # Microseconds become moments by a cast that costs nothing.
     arrays = [pa.array(columns[field.name], _stored(field.type)).cast(field.type) for field in EVENTS]
     first, last = (Watermark(transaction_id=row.transaction_id, event_id=row.id) for row in (rows[0], rows[-1]))
-    return _Batch(first, last, pa.Table.from_arrays(arrays, schema=EVENTS), sum(_digest(row) for row in rows))
+    return _Batch(first, last, pa.Table.from_arrays(arrays, schema=EVENTS), sum(map(_digest, rows)))
 
 
 def _stored(kind: pa.DataType) -> pa.DataType:
@@ -195,11 +208,8 @@ def _write_days(lake: Lake, batch: _Batch) -> list[LakeFile]:
 
 
 def _digest(row: EventRow) -> int:
-    """Return the digest of an event: what happened, to whom, when; not when we were told."""
-    content = orjson.dumps(
-        [row.id, row.kind, row.learner_id, row.course_id, row.occurred_at, row.recommendation_id, row.payload]
-    )
-    return int.from_bytes(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest(), "big")
+    told = (row.id, row.kind, row.learner_id, row.course_id, row.occurred_at, row.recommendation_id, row.payload)
+    return event_digest(*told)
 
 
 async def _snapshot(connection: RawConnection, lake: Lake, dimension: _Dimension, before: LakeFile | None) -> LakeFile:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import ibis
@@ -23,6 +24,8 @@ from pyarrow import parquet
 
 from core.errors import InputError, UnavailableError
 from warehouse.manifest import LakeFile, Manifest, read_manifest
+
+ResultT = TypeVar("ResultT")
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _IDS = pa.list_(pa.int64())
@@ -132,27 +135,62 @@ class Lake:
         Raises:
             InputError: nothing was exported yet, or a file is missing.
         """
-        return self._table(connection, self.contents().events, EVENTS)
+        files = self.contents().events
+        return self.table(connection, files) if files else ibis.memtable(EVENTS.empty_table())
 
     def courses(self, connection: Backend) -> ibis.Table:
         """Return the course dimension (schema `COURSES`) of the last export; arguments and errors as for `events`."""
-        return self._table(connection, _listed(self.contents().courses), COURSES)
+        return self._snapshot(connection, self.contents().courses, COURSES)
 
     def preferences(self, connection: Backend) -> ibis.Table:
         """Return learning preferences (schema `PREFERENCES`); arguments and errors as for `events`."""
-        return self._table(connection, _listed(self.contents().preferences), PREFERENCES)
+        return self._snapshot(connection, self.contents().preferences, PREFERENCES)
 
-    def _table(self, connection: Backend, files: tuple[LakeFile, ...], schema: pa.Schema) -> ibis.Table:
-        if not files:
-            return ibis.memtable(schema.empty_table())
+    def reading(self, read: Callable[[], ResultT]) -> ResultT:
+        """Return what `read` returns, which asks for tables of the lake and computes what it wants of them.
+
+        No file ever changes, but one that holds somebody who was erased is deleted when the next manifest lists another
+        in its place. Whoever still reads by the manifest of before is told that a file is missing: then all is read
+        again, by the new one.
+
+        Raises:
+            InputError: as for `events`; nothing was deleted meanwhile.
+        """
+        while True:
+            before = self.contents()
+            try:
+                return read()
+            except (duckdb.Error, InputError):
+                if self.contents() == before:
+                    raise
+
+    def _snapshot(self, connection: Backend, file: LakeFile | None, schema: pa.Schema) -> ibis.Table:
+        return ibis.memtable(schema.empty_table()) if file is None else self.table(connection, (file,))
+
+    def table(self, connection: Backend, files: Sequence[LakeFile], *, named: bool = False) -> ibis.Table:
+        """Return the rows of files, with the column `filename` if that is wanted; as for `events` otherwise."""
         paths = [str(self.path / file.path) for file in files]
         try:
             # The folder's name says the day again; the files are complete without it.
-            return connection.read_parquet(paths, hive_partitioning=False)
+            return connection.read_parquet(paths, hive_partitioning=False, filename=named)
         except duckdb.Error as error:
-            raise InputError(
-                f"The lake {self.path} is damaged: {_first_line(error)} Delete its folder to export it anew."
-            ) from error
+            raise self.damaged(error) from error
+
+    def damaged(self, error: Exception) -> InputError:
+        """Return what to tell of a file that cannot be read."""
+        return InputError(f"The lake {self.path} is damaged: {_first_line(error)} Delete its folder to export it anew.")
+
+    def read(self, name: str) -> pa.Table:
+        """Return the rows of one file.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            # Not as a data set: the folder's name would become a column.
+            return parquet.ParquetFile(self.path / name).read()
+        except (OSError, pa.ArrowException) as error:
+            raise self.damaged(error) from error
 
     def write(self, name: str, table: pa.Table) -> LakeFile:
         """Write a file that does not count until a manifest lists it; an orphan of the same name is replaced.
@@ -187,16 +225,11 @@ class Lake:
             raise UnavailableError(f"The lake {self.path} cannot be written: {error.strerror}.") from error
 
     def prune(self, *manifests: Manifest) -> None:
-        """Delete snapshots that none of the manifests lists; a reader may still be at the one before the last."""
-        for name in ("courses", "preferences"):
-            kept = {file.path for manifest in manifests for file in _listed(getattr(manifest, name))}
-            for path in (self.path / name).glob("*.parquet"):
-                if f"{name}/{path.name}" not in kept:
-                    path.unlink(missing_ok=True)
-
-
-def _listed(file: LakeFile | None) -> tuple[LakeFile, ...]:
-    return () if file is None else (file,)
+        """Delete every file that none of the manifests lists."""
+        kept = {self.path / file.path for manifest in manifests for file in manifest.files}
+        for path in self.path.glob("*/**/*.parquet"):
+            if path not in kept:
+                path.unlink(missing_ok=True)
 
 
 def _first_line(error: Exception) -> str:

@@ -71,6 +71,11 @@ class Manifest(_Frozen):
         """How many events the lake holds."""
         return sum(file.rows for file in self.events)
 
+    @property
+    def files(self) -> tuple[LakeFile, ...]:
+        """All files of the lake."""
+        return (*self.events, *(file for file in (self.courses, self.preferences) if file is not None))
+
     def content_fingerprint(self) -> str:
         """Return what `fingerprint` must be; snapshots are named for their content."""
         parts = (self.event_digest, *(file.path if file else "" for file in (self.courses, self.preferences)))

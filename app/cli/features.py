@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.feature_checks import Check
     from app.feature_pipeline import FeatureListing, FeaturePlaces
     from app.feature_plans import Change, Coverage
+    from app.forgetting import Forgetting
     from warehouse.export import ExportReport
 
 _HOUR = 60
@@ -61,8 +62,10 @@ def materialize(
 
     Reads the outbox, courses and preferences in the database. Writes `lake/` and `features/` of the data folder and
     the online store (Redis), and what `similarCourses` answers with and an announcement in the database; serving
-    follows within seconds. A view whose table cannot be read, or is older than it declares, is named and left out:
-    the others are written, and the exit code is 1.
+    follows within seconds. People who deleted their account are forgotten: in the lake, the feature tables, the online
+    store, kept lists, what releases were judged on and parts of interrupted trainings. A view whose table cannot be
+    read, or is older than it declares, is named and left out: the others are written, and the exit code is 1; so it is
+    when a table that somebody else writes still holds people who were erased.
     """
     moment = None if as_of is None else _moment("--as-of", as_of)
     from app import feature_pipeline  # noqa: PLC0415 - Feast takes seconds to import.
@@ -78,9 +81,10 @@ def materialize(
     _print_export(console, done.export)
     written = ", ".join(f"{count} of {view}" for view, count in done.row_counts.items())
     console.print(f"Features as of {done.features_as_of:%Y-%m-%d %H:%M:%S} UTC are online: {written}.")
+    _print_forgetting(console, done.forgetting)
     for view, why in done.failures.items():
         console.print(f"{view} is not written: {why}. What is online of it stays.", markup=False, soft_wrap=True)
-    if done.failures:
+    if done.failures or done.forgetting.held:
         raise typer.Exit(1)
 
 
@@ -204,6 +208,22 @@ def _moment(option: str, text: str) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise InputError(f"{option}: {text!r} lies outside the years 1 to 9999 of UTC.") from None
+
+
+def _print_forgetting(console: Console, forgetting: Forgetting) -> None:
+    done = {
+        "events of the lake": forgetting.events,
+        "learners online": forgetting.online,
+        "keys of lists": forgetting.lists,
+        "releases": forgetting.releases,
+        "interrupted trainings": forgetting.trainings,
+    }
+    told = ", ".join(f"{count} {what}" for what, count in done.items() if count)
+    if told:
+        console.print(f"Who was erased is forgotten; changed or deleted: {told}.", soft_wrap=True)
+    for view, count in forgetting.held.items():
+        message = f"The table of {view} still holds {count} who were erased: whoever writes it must leave them out."
+        console.print(message, markup=False, soft_wrap=True)
 
 
 def _print_export(console: Console, report: ExportReport) -> None:

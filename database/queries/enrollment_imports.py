@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from database.queries.imports import execute
@@ -86,6 +87,18 @@ _APPLY_ENROLLMENTS = (
 )
 
 
+_LEARNERS = "SELECT DISTINCT learner_id FROM import_enrollments"
+# The report names lines only: which learner it is must not be told of somebody who is forgotten.
+_REJECT_ERASED = """
+WITH gone AS (
+    DELETE FROM import_enrollments WHERE learner_id = ANY(:learner_ids) RETURNING line
+)
+INSERT INTO import_problems
+SELECT line, 'learner_id', 'rejected', 'erased_learner', 'the learner had their data erased here and is left out'
+FROM gone
+"""
+
+
 class EnrollmentCounts(NamedTuple):
     """What happened to the enrollments of a file."""
 
@@ -97,6 +110,16 @@ class EnrollmentCounts(NamedTuple):
 async def prepare_enrollments(connection: AsyncConnection) -> None:
     """Make the temporary table that `copy` fills with enrollments."""
     await connection.execute(text(_ENROLLMENTS))
+
+
+async def leave_out_erased(connection: AsyncConnection, is_erased: Callable[[str], bool]) -> None:
+    """Reject the copied enrollments of learners who were erased; `is_erased` is told the source's id of each."""
+    # Not streamed: the table is dropped in the end, which the driver's cursor on it would forbid.
+    listed = (await connection.execute(text(_LEARNERS))).scalars()
+    erased = [source_id for source_id in listed if is_erased(source_id)]
+    if erased:
+        rejecting = text(_REJECT_ERASED).bindparams(bindparam("learner_ids", erased, ARRAY(Text)))
+        await connection.execute(rejecting)
 
 
 async def apply_enrollments(connection: AsyncConnection, source: str, now: datetime) -> EnrollmentCounts:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, bindparam, cast, exists, func, select, tuple_
 
 from database.leases import RawConnection
 from database.rows import Row
@@ -16,6 +16,7 @@ from database.session import Database
 from database.statements import Statement
 from database.tables.courses import course_instructors, course_prerequisites, course_skills, course_topics, courses
 from database.tables.events import TransactionId, events
+from database.tables.learners import erasures
 from database.tables.platform import platform
 from database.tables.preferences import learning_preference_topics, learning_preferences
 
@@ -119,7 +120,8 @@ FINAL_EVENTS: Statement[EventRow] = Statement(
         cast(events.c.recommendation_id, Text).label("recommendation_id"),
         cast(events.c.payload, Text).label("payload"),
     )
-    .where(_AFTER, events.c.transaction_id < _HORIZON)
+    # Whatever was written about somebody after they were erased goes no further.
+    .where(_AFTER, events.c.transaction_id < _HORIZON, ~exists().where(erasures.c.learner_id == events.c.learner_id))
     .order_by(events.c.transaction_id, events.c.id),
     EventRow,
 )

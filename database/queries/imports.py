@@ -14,7 +14,7 @@ from sqlalchemy import DateTime, Row, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 # Two imports at once would wait for each other's rows; the second one is told instead.
-_ADVISORY_LOCK = 7_236_913
+_ADVISORY_LOCK = 7_236_919
 
 _PROBLEMS = """
 CREATE TEMPORARY TABLE import_problems (

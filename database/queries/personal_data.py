@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import Select, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from database.queries import reviews as review_queries
+from database.queries import erasures, reviews as review_queries
 from database.tables.accounts import accounts, sessions
 from database.tables.attempts import attempt_answers, attempts
 from database.tables.audit import audit_log
 from database.tables.courses import course_instructors, course_statistics, instructors
 from database.tables.enrollments import EnrollmentStatus, enrollments
 from database.tables.events import events
-from database.tables.learners import erasures, learners
+from database.tables.learners import learners
 from database.tables.preferences import learning_preference_topics, learning_preferences
 from database.tables.progress import lesson_progress, progress_reports
 from database.tables.recommendations import (
@@ -118,13 +118,28 @@ def _statements(account_id: int, learner_id: int, email_subject: str) -> Mapping
     }
 
 
-async def erase(connection: AsyncConnection, *, account_id: int, learner_id: int, now: datetime) -> None:
+async def erase(
+    connection: AsyncConnection,
+    *,
+    account_id: int,
+    learner_id: int,
+    now: datetime,
+    source_index: Callable[[str, str], bytes],
+) -> None:
     """Delete an account, the learner that it is and all that is held about them, and leave a tombstone.
 
     Whoever writes for the learner at the same time holds a lock on the learner or on an enrollment of theirs: waiting
     for both first makes what they write visible here, and keeps later ones out.
+
+    Args:
+        connection: a transaction.
+        account_id: their account.
+        learner_id: the learner that they are.
+        now: the moment.
+        source_index: gives the keyed hash of a source and an id there, by which an import knows them again.
     """
-    await connection.execute(select(learners.c.id).where(learners.c.id == learner_id).with_for_update())
+    locked = select(learners.c.source, learners.c.source_id).where(learners.c.id == learner_id).with_for_update()
+    source, source_id = (await connection.execute(locked)).one()
     mine = enrollments.c.learner_id == learner_id
     await connection.execute(select(enrollments.c.id).where(mine).order_by(enrollments.c.id).with_for_update())
     await _correct_counters(connection, learner_id)
@@ -138,7 +153,8 @@ async def erase(connection: AsyncConnection, *, account_id: int, learner_id: int
     # Preferences, enrollments, progress, attempts, answers, feedback and dismissals go with the learner.
     await connection.execute(delete(learners).where(learners.c.id == learner_id))
     await connection.execute(delete(events).where(events.c.learner_id == learner_id))
-    await connection.execute(insert(erasures), {"learner_id": learner_id, "erased_at": now})
+    index = None if source is None else source_index(source, source_id)
+    await erasures.add(connection, learner_id, now, source=source, source_index=index)
 
 
 async def _correct_counters(connection: AsyncConnection, learner_id: int) -> None:

@@ -111,3 +111,10 @@ async def end_trial(connection: AsyncConnection) -> None:
 async def describe(connection: AsyncConnection, version: str, metrics: dict[str, Any]) -> None:
     """Replace what is recorded about a release."""
     await connection.execute(update(model_releases).where(model_releases.c.version == version).values(metrics=metrics))
+
+
+async def relocate(connection: AsyncConnection, version: str, location: str, digest: str) -> None:
+    """Register that a release was written anew, in another folder."""
+    await connection.execute(
+        update(model_releases).where(model_releases.c.version == version).values(location=location, digest=digest)
+    )

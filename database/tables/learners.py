@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from database.tables.base import identity, metadata, moment
 
@@ -24,4 +35,14 @@ erasures = Table(
     metadata,
     Column("learner_id", BigInteger, primary_key=True, autoincrement=False),
     moment("erased_at"),
+    Column(
+        "forgotten_at",
+        DateTime(timezone=True),
+        comment="when a materialization last removed them from the copies, or found them gone; null before",
+    ),
+    # Of an imported learner, so that the same file does not bring them back. The source's id is kept as a keyed hash.
+    Column("source", Text),
+    Column("source_index", LargeBinary),
+    CheckConstraint("(source IS NULL) = (source_index IS NULL)", name="source"),
+    Index("erasures_source_idx", "source", postgresql_where=text("source IS NOT NULL")),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,10 @@ _DEEPEST = 5
 _MOST_PATHS = 40
 # What an argument or an input field is given, where its type and name do not say enough: by the path of names,
 # such as `Mutation.enroll.input.courseId`. A literal of the GraphQL language.
-ARGUMENTS: dict[str, str] = {}
+ARGUMENTS: dict[str, str] = {
+    "Mutation.signUp.input.email": '"newcomer@example.com"',
+    "Mutation.signUp.input.password": '"correct horse battery"',
+}
 # The type that an id is of, where the name of the argument does not say it.
 ID_TYPES = {"prerequisite": "Course", "rule": "RecommendationRule", "user": "User"}
 
@@ -75,19 +78,46 @@ class Composer:
         selection = " { __typename }" if is_composite_type(get_named_type(field.type)) else ""
         return f"{name}{self._arguments(parent, name, field)}{selection}"
 
-    def mutation(self, name: str, given: Mapping[str, str] | None = None) -> str:
-        """Return a mutation that asks for its refusals; `given` overrides input fields, by name."""
+    def mutation(self, name: str, given: Mapping[str, str] | None = None, *, told: str = "") -> str:
+        """Return a mutation that asks for its refusals, and for more of its payload if `told` says so.
+
+        `given` overrides input fields, by name.
+        """
         root = self.schema.mutation_type
         assert root is not None
         field = root.fields[name]
         arguments = self._arguments("Mutation", name, field, given)
-        return f"mutation {{ {name}{arguments} {{ userErrors {{ code message }} }} }}"
+        return f"mutation {{ {name}{arguments} {{ userErrors {{ code message }} {told} }} }}"
+
+    def selection(self, type_name: str, names: Container[str], deeper: Container[str]) -> str:
+        """Return fields of a type, by coordinate, and of the types in `deeper` that they lead to."""
+        found: Any = self.schema.type_map[type_name]
+        selected = []
+        for name, field in found.fields.items():
+            if f"{type_name}.{name}" in names:
+                inner = get_named_type(field.type)
+                below = self.selection(inner.name, names, deeper) if inner.name in deeper else ""
+                arguments = self._arguments(type_name, name, field)
+                nested = f" {{ __typename {below} }}" if is_composite_type(inner) else ""
+                selected.append(f"{name}{arguments}{nested}")
+        return " ".join(selected)
 
     def paths(self, target: str) -> Iterator[list[Step]]:
         """Yield ways from the query root to objects of a type, the shortest first."""
-        if "Node" in self._interfaces(target) and target in self.ids:
-            yield [Step(f'node(id: "{self.ids[target]}")', "node"), Step(f"... on {target}", None)]
-        waiting: deque[tuple[str, list[Step]]] = deque([("Query", [])])
+        if target in self._nodes():
+            yield self._node(target)
+        yield from self._searched(target, [("Query", [])])
+        # What lies too deep for that is below some object of its own.
+        yield from self._searched(target, [(name, self._node(name)) for name in self._nodes() if name != target])
+
+    def _nodes(self) -> list[str]:
+        return [name for name in self.ids if "Node" in self._interfaces(name)]
+
+    def _node(self, name: str) -> list[Step]:
+        return [Step(f'node(id: "{self.ids[name]}")', "node"), Step(f"... on {name}", None)]
+
+    def _searched(self, target: str, starts: Sequence[tuple[str, list[Step]]]) -> Iterator[list[Step]]:
+        waiting = deque(starts)
         found = 0
         while waiting and found < _MOST_PATHS:
             here, path = waiting.popleft()
@@ -168,6 +198,8 @@ async def reach(composer: Composer, send: Send, target: str) -> list[Step] | Non
     """Return a way on which some role finds an object of a type; None when nobody does."""
     if target == "Query":
         return []
+    if target == "Node":
+        return [Step(f'node(id: "{composer.ids["Course"]}")', "node")]
     for path in composer.paths(target):
         for role in ("administrator", "author", "learner"):
             if await outcome(send, role, path, "__typename", "__typename") == YES:
@@ -181,9 +213,9 @@ async def outcome(send: Send, role: str, path: Sequence[Step], selected: str, ke
     for step in reversed(path):
         document = f"{step.selected} {{ {document} }}"
     response = await send(f"{{ {document} }}", role)
-    refusal = _refusal(response.get("errors", ()))
-    if refusal is not None:
-        return refusal
+    refused = refusal(response.get("errors", ()))
+    if refused is not None:
+        return refused
     objects = [response["data"]]
     for step in path:
         if step.key is not None:
@@ -191,18 +223,31 @@ async def outcome(send: Send, role: str, path: Sequence[Step], selected: str, ke
     return YES if any(key in one for one in objects) else HIDDEN
 
 
-async def mutation_outcome(send: Send, role: str, document: str) -> str:
-    """Return what a role is answered to a mutation."""
+async def mutation_outcome(send: Send, role: str, document: str) -> tuple[str, Mapping[str, Any]]:
+    """Return what a role is answered to a mutation, and the data of the answer."""
     response = await send(document, role)
-    refusal = _refusal(response.get("errors", ()))
-    if refusal is not None:
-        return refusal
+    refused = refusal(response.get("errors", ()))
+    if refused is not None:
+        return refused, {}
     (payload,) = response["data"].values()
     codes = [error["code"] for error in payload["userErrors"]]
-    return next((_CODES[code] for code in codes if code in _CODES), YES)
+    return next((_CODES[code] for code in codes if code in _CODES), YES), response["data"]
 
 
-def _refusal(errors: Sequence[Any]) -> str | None:
+def answered(schema: GraphQLSchema, type_name: str, data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the coordinate of every field in an answer."""
+    found: Any = schema.type_map[type_name]
+    for name, value in data.items():
+        if name in getattr(found, "fields", {}):
+            yield f"{type_name}.{name}"
+            inner = get_named_type(found.fields[name].type).name
+            for one in _flat([value]):
+                if isinstance(one, dict):
+                    yield from answered(schema, one.get("__typename", inner), one)
+
+
+def refusal(errors: Sequence[Any]) -> str | None:
+    """Return how errors refuse; None where there are none."""
     codes = {error["extensions"]["code"] for error in errors}
     if not codes:
         return None
@@ -210,7 +255,7 @@ def _refusal(errors: Sequence[Any]) -> str | None:
     return _CODES[min(codes)]
 
 
-def _flat(values: Any) -> Iterator[dict[str, Any]]:
+def _flat(values: Any) -> Iterator[Any]:
     for value in values:
         if isinstance(value, list):
             yield from _flat(value)

@@ -24,13 +24,17 @@ from database.tables.assessments import assessments
 from database.tables.attempts import attempt_answers, attempts
 from database.tables.courses import course_instructors, course_statistics, instructors
 from database.tables.enrollments import enrollments
+from database.tables.events import events
 from database.tables.preferences import learning_preferences
+from database.tables.progress import lesson_progress
 from database.tables.recommendations import recommendation_rules
 from database.tables.reviews import reviews
 from serving.recommender import Recommender
 from tests.contract.permission_matrix import Send
 from tests.small_catalog import FIRST_NEW, number_from
 from tests.small_content import lineage, write_content
+from warehouse.export import export
+from warehouse.lake import Lake
 
 PASSWORD = "correct horse battery"
 # The course of the matrix is published and was written by the author; the other instructor has a course of their own.
@@ -66,6 +70,7 @@ async def seed(parts: Platform) -> World:
             await _post(http, _SIGN_UP, {"email": f"{role}@example.com"})
         keys = await _grant(parts.database)
         await _seed_rows(parts.database, keys, parts.clock())
+        await _fill_lake(parts)
         tokens = {role: await _post(http, _SIGN_IN, {"email": f"{role}@example.com"}) for role in GRANTED}
     return World(tokens, identities(keys))
 
@@ -134,6 +139,8 @@ async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime)
         answer = {"question_id": 11, "response": {"choices": ["a"]}, "saved_at": now}
         await connection.execute(insert(attempt_answers), {**answer, "attempt_id": 1, "points": 1.0})
         await connection.execute(insert(attempt_answers), {**answer, "attempt_id": 2})
+        begun = {"enrollment_id": 1, "lesson_lineage": lineage(2, 1), "position_at": now}
+        await connection.execute(insert(lesson_progress), begun)
         review = {"id": 1, "course_id": COURSE, "learner_id": learner_id, "rating": 4, "created_at": now}
         await connection.execute(insert(reviews), {**review, "updated_at": now})
         # What the bystander is not shown, and why.
@@ -142,6 +149,21 @@ async def _seed_rows(database: Database, keys: Mapping[str, int], now: datetime)
         rated = update(course_statistics).where(course_statistics.c.course_id == COURSE)
         await connection.execute(rated.values(rating_count=1, rating_sum=4))
         await number_from(connection, FIRST_NEW, attempts, enrollments, instructors, recommendation_rules, reviews)
+
+
+async def _fill_lake(parts: Platform) -> None:
+    """Export events that every kind of statistics has something of."""
+    kinds: dict[str, dict[str, Any]] = {
+        "enrolled": {},
+        "lesson_started": {"lesson": str(lineage(2, 1))},
+        "attempt_graded": {"attempt_id": 1, "number": 1, "questions": {str(lineage(4, 1)): 0.5}},
+    }
+    now = parts.clock()
+    async with parts.database.transaction() as connection:
+        for kind, payload in kinds.items():
+            row = {"kind": kind, "learner_id": 1, "course_id": COURSE, "occurred_at": now, "recorded_at": now}
+            await connection.execute(insert(events), {**row, "payload": payload})
+    await export(parts.database, Lake(parts.lake_dir), parts.clock)
 
 
 async def _grant(database: Database) -> dict[str, int]:

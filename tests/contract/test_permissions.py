@@ -1,4 +1,4 @@
-"""Who may see and do what: every field and mutation of the contract, tried by every role over HTTP.
+"""Who may see and do what: every field, mutation and subscription of the contract, tried by every role.
 
 `tests/contract/permissions.txt` is the decision, reviewed by people; these tests are its proof. Write it anew with
 
@@ -10,7 +10,7 @@ and read the difference before committing it.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,18 +20,21 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from graphql import get_named_type
+from graphql import get_named_type, is_abstract_type
 
 from app.wiring import Platform
+from core.clock import ManualClock
 from core.ids import encode_id
 from database.session import Database, open_database
 from execution.fields import DeclaredField
 from execution.policies import Policy
 from schema.contract import build_schema
 from tests.conftest import administer, database_named
-from tests.contract.permission_matrix import ROLES, YES, Composer, mutation_outcome, outcome, reach
+from tests.contract.permission_matrix import ROLES, YES, Composer, answered, mutation_outcome, outcome, reach
+from tests.contract.permission_streams import stream_outcome
 from tests.contract.permission_world import HIDDEN_COURSE, World, seed, sender
 from tests.contract.test_policies import FIELDS
+from tests.live_servers import live_server
 
 # Not traced for coverage: so many operations would take minutes more, and show no line that other tests do not.
 pytestmark = [pytest.mark.long(0.7), pytest.mark.no_cover]
@@ -41,7 +44,7 @@ SCHEMA = build_schema()._schema
 _WIDTH = 11
 _HEAD = """\
 # Who may see and do what. Written by `WRITE_PERMISSIONS=1 python -m pytest tests/contract/test_permissions.py`,
-# which tries each field and mutation over HTTP; reviewed by people.
+# which tries each field and mutation over HTTP, and each subscription over WebSocket and SSE; reviewed by people.
 #
 # yes      answered (a mutation: not refused for who is asking)
 # sign-in  refused with UNAUTHENTICATED
@@ -49,7 +52,8 @@ _HEAD = """\
 # hidden   answered as if the object did not exist: null, absent from a list, or NOT_FOUND
 #
 # author: an instructor, of the course that is asked for. instructor: one who has not written it. Fields that are
-# everybody's are listed as declared; whether their object can be reached is what the fields above them say.
+# everybody's are listed as declared, and are tried too: whoever is given their object is answered. Whether it can be
+# reached is what the fields above them say.
 """
 Row = tuple[str, ...]
 
@@ -125,32 +129,113 @@ async def measured_fields(parts: Platform, world: World, fields: dict[str, Polic
 
 
 async def measured_mutations(
-    parts: Platform, postgres_url: str, world: World, mutations: dict[str, Policy]
-) -> dict[str, Row]:
-    """Return the outcomes of the mutations that are not everybody's, each on a copy of the platform."""
+    parts: Platform, postgres_url: str, world: World, policies: dict[str, Policy]
+) -> tuple[dict[str, Row], set[str]]:
+    """Return the outcomes of the mutations, each on a copy of the platform, and every field that was answered by one.
+
+    Of each payload everything is asked for, down to what no query leads to.
+    """
+    composer = Composer(SCHEMA, world.ids)
+    deeper = {name.partition(".")[0] for name in policies} - set(types_below("Query"))
+    rows: dict[str, Row] = {}
+    seen: set[str] = set()
+    root = SCHEMA.mutation_type
+    assert root is not None
+    for coordinate, policy in policies.items():
+        type_name, _, name = coordinate.partition(".")
+        if type_name != "Mutation":
+            continue
+        told = composer.selection(get_named_type(root.fields[name].type).name, policies, deeper)
+        document = composer.mutation(name, told=told)
+        outcomes = []
+        async with copied(parts, postgres_url) as copy, sender(copy, world) as send:
+            for role in ROLES:
+                found, data = await mutation_outcome(send, role, document)
+                outcomes.append(found)
+                seen.update(answered(SCHEMA, "Mutation", data))
+        rows[coordinate] = (policy.name, *outcomes)
+    return rows, seen
+
+
+async def measured_subscriptions(url: str, world: World, policies: dict[str, Policy]) -> dict[str, Row]:
+    """Return the outcomes of the subscriptions, over WebSocket and as event streams."""
     composer = Composer(SCHEMA, world.ids)
     rows: dict[str, Row] = {}
-    for coordinate, policy in mutations.items():
-        document = composer.mutation(coordinate.partition(".")[2])
-        async with copied(parts, postgres_url) as copy, sender(copy, world) as send:
-            rows[coordinate] = (policy.name, *[await mutation_outcome(send, role, document) for role in ROLES])
+    for coordinate, policy in policies.items():
+        document = f"subscription {{ {composer.field('Subscription', coordinate.partition('.')[2])} }}"
+        rows[coordinate] = (
+            policy.name,
+            *[await stream_outcome(url, document, world.tokens.get(role)) for role in ROLES],
+        )
     return rows
 
 
-async def test_outcomes_are_those_of_the_table(platform_parts: Platform, postgres_url: str, world: World) -> None:
-    """Every field and mutation has a row, and each role is answered over HTTP as the row says."""
+async def tried_fields(parts: Platform, world: World, fields: dict[str, Policy]) -> tuple[set[str], list[str]]:
+    """Try the fields that are everybody's: return those that somebody was answered, and what somebody was refused.
+
+    The fields of a type are asked for together, and one by one only to find out which of them is refused.
+    """
+    composer = Composer(SCHEMA, world.ids)
+    seen: set[str] = set()
+    refused: list[str] = []
+    by_type: dict[str, list[str]] = {}
+    for coordinate in fields:
+        type_name, _, name = coordinate.partition(".")
+        by_type.setdefault(type_name, []).append(name)
+    async with sender(parts, world) as send:
+        for type_name, names in by_type.items():
+            path = await reach(composer, send, type_name)
+            assert path is not None, f"Nobody reaches a {type_name}: seed one in permission_world."
+            selected = {name: composer.field(type_name, name) for name in names}
+            for role in ROLES:
+                if await outcome(send, role, path, "__typename", "__typename") != YES:
+                    continue
+                seen.update(f"{type_name}.{name}" for name in names)
+                if await outcome(send, role, path, " ".join(selected.values()), names[0]) != YES:
+                    refused += [
+                        f"{type_name}.{name} by {role}"
+                        for name in names
+                        if await outcome(send, role, path, selected[name], name) != YES
+                    ]
+    return seen, refused
+
+
+def types_below(name: str) -> Iterator[str]:
+    """Yield the names of all types that queries lead to."""
+    waiting, known = [name], set()
+    while waiting:
+        here = waiting.pop()
+        if here not in known:
+            known.add(here)
+            yield here
+            found: Any = SCHEMA.type_map[here]
+            waiting += [get_named_type(field.type).name for field in getattr(found, "fields", {}).values()]
+            if is_abstract_type(found):
+                waiting += [each.name for each in SCHEMA.get_possible_types(found)]
+
+
+# Each mutation has a copy of the platform, which PostgreSQL takes its time for on a busy machine.
+@pytest.mark.timeout(400)
+async def test_outcomes_are_those_of_the_table(
+    platform_parts: Platform, postgres_url: str, world: World, clock: ManualClock
+) -> None:
+    """Every field, mutation and subscription has a row, and each role is answered as the row says."""
     policies = coordinates()
-    restricted = {name: policy for name, policy in policies.items() if policy.name != "anyone"}
-    mutations = {name: policy for name, policy in restricted.items() if name.startswith("Mutation.")}
-    fields = {
-        name: policy for name, policy in restricted.items() if name.split(".")[0] not in {"Mutation", "Subscription"}
-    }
+    below = set(types_below("Query"))
+    queried = {name: policy for name, policy in policies.items() if name.partition(".")[0] in below}
+    subscriptions = {name: policy for name, policy in policies.items() if name.startswith("Subscription.")}
+    everybodys = {name: policy for name, policy in queried.items() if policy.name == "anyone"}
+    restricted = {name: policy for name, policy in queried.items() if policy.name != "anyone"}
     rows: dict[str, Row] = {name: (policy.name, *[YES] * len(ROLES)) for name, policy in policies.items()}
-    rows |= await measured_fields(platform_parts, world, fields)
+    rows |= await measured_fields(platform_parts, world, restricted)
+    seen, refused = await tried_fields(platform_parts, world, everybodys)
+    with live_server(platform_parts.settings, platform_parts.database_url, clock) as url:
+        streamed = await measured_subscriptions(url, world, subscriptions)
     # PostgreSQL copies only a database that nobody is connected to.
     await platform_parts.database._engine.dispose()
     await platform_parts.database._leases.close()
-    rows |= await measured_mutations(platform_parts, postgres_url, world, mutations)
+    changed, told = await measured_mutations(platform_parts, postgres_url, world, policies)
+    rows |= streamed | changed
     if os.environ.get("WRITE_PERMISSIONS"):
         TABLE.write_text(written(rows), encoding="utf-8")
     expected = committed()
@@ -158,6 +243,9 @@ async def test_outcomes_are_those_of_the_table(platform_parts: Platform, postgre
     assert set() == expected.keys() - rows.keys()
     # A row that nobody passes proves nothing: the object was not reached, or the mutation not understood.
     assert [] == [name for name, row in rows.items() if YES not in row[1:]]
+    # What is declared as everybody's is answered to everybody who gets there, and nothing of it is left untried.
+    assert [] == refused
+    assert set() == policies.keys() - seen - told - restricted.keys() - streamed.keys()
 
 
 def test_the_table_is_written_in_its_own_form() -> None:

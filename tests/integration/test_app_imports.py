@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,10 @@ from typer.testing import CliRunner
 
 from app.cli import catalog, demo, events
 from core.errors import InputError
+from database.queries import erasures
+from database.session import open_database
+from security.encryption import Cipher
+from security.keys import load_or_create_key_ring
 
 COURSES = (
     "course_id,slug,title,categories,concepts,level,language,audience\n11,logic,Logic,academics,Logic,all,english,\n"
@@ -43,6 +49,27 @@ def test_import_commands_print_what_they_did(folder: Path) -> None:
     again = runner.invoke(events.app, ["import", str(folder / "history.csv"), "--report", str(folder / "again.csv")])
     assert "Nothing changed." in again.stdout
     assert (folder / "again.csv").exists()
+
+
+def test_erased_learner_is_known_again_by_the_key_file(folder: Path, database_url: str) -> None:
+    """Their rows are left out and counted; without the keys nothing is imported, so that nobody is brought back."""
+    runner, keys = CliRunner(), folder / "data/keys.json"
+    runner.invoke(catalog.app, ["import", "--format", "udemy", str(folder / "courses.csv")])
+    index = Cipher(load_or_create_key_ring(keys)).source_index("udemy", "aa")
+
+    async def erase() -> None:
+        async with open_database(database_url) as database, database.transaction() as connection:
+            await erasures.add(connection, 1, datetime.now(UTC), source="udemy", source_index=index)
+
+    asyncio.run(erase())
+    (folder / "history.csv").write_text(ENROLLMENTS + "bb,11,2017-03-01T09:30:00Z\n", encoding="utf-8")
+    history = runner.invoke(events.app, ["import", str(folder / "history.csv")])
+    assert 0 == history.exit_code, history.output
+    assert "rejected: erased_learner (2)" in history.stdout
+    keys.unlink()
+    refused = runner.invoke(events.app, ["import", str(folder / "history.csv")])
+    assert isinstance(refused.exception, InputError)
+    assert "keys.json" in str(refused.exception)
 
 
 def test_wrong_input_is_an_error_for_one_line(folder: Path) -> None:

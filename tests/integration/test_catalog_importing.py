@@ -21,8 +21,11 @@ from catalog.reports import ImportSummary
 from catalog.taxonomy import curated
 from core.clock import ManualClock
 from core.errors import InputError, UnavailableError
+from database.queries import erasures
 from database.session import Database
 from database.tables.courses import CourseLevel
+from security.encryption import Cipher
+from security.keys import KeyRing
 from tests.course_files import PROSE, written
 
 COURSES = """course_id,slug,title,categories,concepts,level,language,audience
@@ -548,6 +551,25 @@ async def test_check_and_import_say_the_same(database: Database, clock: ManualCl
     # A rejected row has one problem in an import, and all of them in a check.
     assert 1 == checked.pop((IMPORT_SEVERITY[QualitySeverity.WARNING], "no_skills"))
     assert checked == {(severity, rule): count for severity, rule, count in summary.rules}
+
+
+async def test_erased_learner_is_left_out_and_counted(
+    database: Database, clock: ManualClock, folder: Path, key_ring: KeyRing
+) -> None:
+    """Whoever erased themselves is not brought back by the same file, and others of it are as before."""
+    index = Cipher(key_ring).source_index
+    await import_courses(database, clock, folder / "courses.csv")
+    await import_enrollments(database, clock, folder / "history.csv.gz", source_index=index)
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM learners WHERE source_id = 'aa'"))
+        await erasures.add(connection, 1, clock(), source="udemy", source_index=index("udemy", "aa"))
+        # Under another source the same id is somebody else.
+        await erasures.add(connection, 2, clock(), source="edx", source_index=index("edx", "bb"))
+    summary = await import_enrollments(database, clock, folder / "history.csv.gz", source_index=index)
+    assert (3, 0, 0, 1, 2) == outcome(summary)
+    assert [("rejected", "erased_learner", 2)] == [tuple(rule) for rule in summary.rules]
+    assert not any("aa" in str(problem) for problem in summary.rejections)
+    assert [("bb",)] == await rows(database, "SELECT source_id FROM learners")
 
 
 async def test_robot_is_imported_once_a_course(database: Database, clock: ManualClock, folder: Path) -> None:
