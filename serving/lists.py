@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 PART = 200
 KEYS = "waymark:list:"
 """What the keys of all lists begin with; the learner follows."""
-_KEY = re.compile(rb"waymark:list:(\d+):")
+_KEY = re.compile(rb"%b(\d+):" % KEYS.encode())
 
 
 class KeyValueStore(Protocol):
