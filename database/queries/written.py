@@ -47,6 +47,8 @@ _TYPES: Mapping[str, type[Any]] = {
 }
 _SECONDS, _FRACTIONS = 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+# By how many lists are in one another. What is larger keeps PostgreSQL busy for longer than a round trip.
+_MOST_TOGETHER = {0: 64, 1: 8}
 # As what asyncpg reads endless moments.
 _ENDLESS = {"infinity": "9999-12-31T23:59:59.999999", "-infinity": "0001-01-01T00:00:00"}
 Columns = Mapping[str, Column[Any]]
@@ -194,6 +196,31 @@ def carrying(selection: Selection | None, rows: Select[Any], keys: Sequence[str]
         return rows
     source = rows.subquery()
     return select(*columns(selection, source, keys)).select_from(source)
+
+
+def most_together(selection: Selection | None, lists: int = 0) -> int:
+    """Return how many callers' questions go to PostgreSQL as one (`Statement.together`): the fewer, the more it writes.
+
+    Args:
+        selection: what is written of each row.
+        lists: 1 if there is a list of rows, and 0 if there is one.
+    """
+    if selection is not None:
+        written = [] if selection.whole is None else [selection.whole]
+        lists += max(
+            [*(_depth(each) for each in written), *(_depth_of(each) for _, each in selection.fields)], default=0
+        )
+    return _MOST_TOGETHER.get(lists, 0)
+
+
+def _depth(written: WrittenObject) -> int:
+    """Return how many lists there are in one another."""
+    entries = [each for _, entries in written.kinds for each in entries]
+    return max((_depth_of(each) for each in entries if isinstance(each, WrittenField)), default=0)
+
+
+def _depth_of(field: WrittenField) -> int:
+    return field.relation.many + (0 if field.object is None else _depth(field.object))
 
 
 def _object(written: WrittenObject, source: FromClause) -> ColumnElement[Any]:
