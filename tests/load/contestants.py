@@ -96,6 +96,10 @@ class Contestant:
         """Return the megabytes that its largest process holds for itself."""
         return max(float(each.memory_full_info().uss) for each in self.processes) / 2**20
 
+    def largest(self) -> list[psutil.Process]:
+        """Return its processes, those that serve before the one that supervises them."""
+        return sorted(self.processes, key=lambda each: -each.memory_info().rss)
+
 
 def _python(name: str) -> Callable[[World, int], list[str]]:
     return lambda world, port: [sys.executable, "-m", "tests.load.contestants", name, str(port), str(world.folder)]
@@ -185,7 +189,7 @@ def running(contestant: Contestant, world: World, cores: Collection[int] = (SERV
             _await(contestant, process, Path(log.name))
             parent = psutil.Process(process.pid)
             contestant.processes = [parent, *parent.children(recursive=True)]
-            _spread(contestant.processes, sorted(cores))
+            _spread(contestant.largest(), sorted(cores))
             yield contestant
         finally:
             process.send_signal(signal.SIGINT)
@@ -197,10 +201,9 @@ def running(contestant: Contestant, world: World, cores: Collection[int] = (SERV
 
 
 def _spread(processes: list[psutil.Process], cores: list[int]) -> None:
-    """Give each of the largest processes a core of its own: those that serve, and not what supervises them."""
+    """Give each of the first processes a core of its own."""
     if len(cores) > 1:
-        largest = sorted(processes, key=lambda each: -each.memory_info().rss)
-        for process, core in zip(largest, cores, strict=False):
+        for process, core in zip(processes, cores, strict=False):
             process.cpu_affinity([core])
 
 
