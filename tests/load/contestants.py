@@ -27,7 +27,7 @@ import uvicorn
 from app.process import run_on_fast_loop
 from security.policies import Identity
 from tests.load import compiled, handwritten, plain
-from tests.load.generator import Request, request
+from tests.load.generator import CONNECTIONS, Request, request
 from tests.load.operations import OPERATIONS, Measured
 from tests.load.seeding import Caller
 
@@ -69,7 +69,8 @@ class Contestant:
         title: what it is.
         bodies: what is sent to it for an operation.
         headers: sent with every request.
-        process: it, when it runs.
+        clients: how many ask it at a time.
+        processes: it, when it runs.
         port: where it listens.
     """
 
@@ -79,6 +80,7 @@ class Contestant:
     command: Callable[[World, int], list[str]]
     environment: Callable[[World], Mapping[str, str]] = lambda _world: {}
     headers: Mapping[str, str] = field(default_factory=dict)
+    clients: int = CONNECTIONS
     processes: list[psutil.Process] = field(default_factory=list)
     port: int = 0
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 _ROOT = Path("/sys/fs/cgroup")
-# Short, so that who has used up its share is not away for long.
-_PERIOD = 5_000
+# Microseconds; short, so that who has used up its share is not away for long. The kernel grants a millisecond at least.
+_PERIOD = 10_000
 
 
 class NoSharesError(Exception):
