@@ -74,7 +74,6 @@ class Batches:
         self._patience = patience
         self._lines: dict[Statement[Any], _Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.get_running_loop()
 
     async def fetch(self, statement: Statement[RowT], arguments: Sequence[Any]) -> list[RowT] | None:
         """Return all rows of a statement that may be asked together; None when it has to be asked alone.
@@ -87,12 +86,13 @@ class Batches:
         line = self._lines.get(statement)
         if line is None:
             line = self._lines[statement] = _Line(statement.most_together)
-        answer: Answer = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        answer: Answer = loop.create_future()
         line.waiting.append((arguments, answer))
         if line.wants_carrier:
             # It looks who is waiting when all that this turn of the event loop has to do is done.
             line.carriers += 1
-            task = self._loop.create_task(self._carry(statement, line))
+            task = loop.create_task(self._carry(statement, line))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
