@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.dialects.postgresql import TIMESTAMP, asyncpg as asyncpg_dialect
 
 from core.selections import CONSTANT, ENUM, OPAQUE, WHOLE, Selection, WrittenField, WrittenObject, WrittenValue
 from database.statements import DEFAULT_PAGE, LARGEST_PAGE
@@ -303,7 +303,7 @@ def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
         return _opaque(str(written.of), value)
     if written.form == "DateTime":
         utc = func.timezone(literal_column("'UTC'"), value)
-        whole = func.date_trunc(literal_column("'second'"), value) == value
+        whole = cast(value, TIMESTAMP(timezone=True, precision=0)) == value
         pattern = case((whole, literal_column(f"'{_SECONDS}'")), else_=literal_column(f"'{_FRACTIONS}'"))
         endless = case(
             *((value == literal_column(f"'{name}'"), literal_column(f"'{text}'")) for name, text in _ENDLESS.items())
@@ -313,11 +313,14 @@ def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
 
 
 def _opaque(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the opaque id of an object, as `core.ids.encode_id` makes it."""
+    """Return the opaque id of an object, as `core.ids.encode_id` makes it.
+
+    That is base64 with other signs for `+` and `/`. These stand for six bits that no letter, digit, colon or minus ends
+    with, so none is ever there; looking for them took most of the time.
+    """
     named = literal_column(f"'{type_name}:'").op("||")(key)
     encoded = func.encode(func.convert_to(named, literal_column("'UTF8'")), literal_column("'base64'"))
-    safe = func.translate(encoded, literal_column("'+/='"), literal_column("'-_'"))
-    return cast(safe, Text)
+    return cast(func.rtrim(encoded, literal_column("'='")), Text)
 
 
 def _names(written: WrittenObject) -> list[str]:
