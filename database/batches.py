@@ -24,7 +24,7 @@ Question = tuple[Sequence[Any], Answer]
 
 _CLOSED = "The database is being closed."
 # While PostgreSQL answers some, others can be sent, and those that are answered go back to their clients.
-_FEW = 2
+_FEW = 4
 
 
 class _Line:
