@@ -122,6 +122,9 @@ class Batches:
         except (*OUTAGES, TimeoutError) as error:
             _refuse(line.board(), "PostgreSQL cannot be reached.", error)
             return
+        except Exception:  # noqa: BLE001 - Whatever it is, they meet it again, alone.
+            _let_go(line.board())
+            return
         questions = line.board()
         if not questions:
             self._leases.give(lease)
@@ -132,7 +135,7 @@ class Batches:
         except Exception as error:  # noqa: BLE001 - Whatever it is, it is told to who asked, or met again by them.
             if len(questions) > 1:
                 # One of them may be to blame for all.
-                _settle(questions, [None] * len(questions))
+                _let_go(questions)
             elif went_away(error, lease):
                 _refuse(questions, "PostgreSQL went away.", error)
             elif not questions[0][1].done():
@@ -170,6 +173,11 @@ def _settle(questions: Sequence[Question], found: Sequence[list[Any] | None]) ->
     for (_, answer), rows in zip(questions, found, strict=True):
         if not answer.done():
             answer.set_result(rows)
+
+
+def _let_go(questions: Sequence[Question]) -> None:
+    """Let everybody ask alone."""
+    _settle(questions, [None] * len(questions))
 
 
 def _refuse(questions: Iterable[Question], message: str, cause: BaseException | None = None) -> None:

@@ -280,6 +280,8 @@ async def test_database_that_is_closed_leaves_nobody_waiting(database_url: str) 
         await asyncio.sleep(0.1)
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [UnavailableError] * 9 == [type(each) for each in found]
+    with pytest.raises(asyncpg.InterfaceError, match="closed"):
+        await part(opened, 10)
 
 
 @dataclass(frozen=True)
