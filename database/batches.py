@@ -9,6 +9,7 @@ at once. Only statements that say so (`Statement.together`) are asked like this.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -18,6 +19,7 @@ from database.leases import OUTAGES, Lease, Leases, went_away
 from database.rows import Row
 from database.statements import PLACE, Statement
 
+_LOG = logging.getLogger(__name__)
 RowT = TypeVar("RowT", bound=Row)
 Answer: TypeAlias = "asyncio.Future[list[Any] | None]"
 Question = tuple[Sequence[Any], Answer]
@@ -134,7 +136,9 @@ class Batches:
             found = await _asked(lease, statement, [arguments for arguments, _ in questions])
         except Exception as error:  # noqa: BLE001 - Whatever it is, it is told to who asked, or met again by them.
             if len(questions) > 1:
-                # One of them may be to blame for all.
+                # One of them may be to blame for all. What they asked for is personal, and the error may tell it.
+                kind, row = type(error).__name__, statement.row.__name__
+                _LOG.warning("%s: %d questions for %s failed together and are asked alone", kind, len(questions), row)
                 _let_go(questions)
             elif went_away(error, lease):
                 _refuse(questions, "PostgreSQL went away.", error)

@@ -141,8 +141,12 @@ def _together(element: ClauseElement, types: dict[str, Any]) -> Select[Any]:
     )
 
     def replaced(part: Any, **_: Any) -> Any:
+        if not isinstance(part, BindParameter):
+            return None
+        if part.key not in types:
+            raise TypeError("A constant of a statement that is asked together must be a literal.")
         # As text, since the table stands around whatever subquery the parameter is in.
-        return literal_column(f'asked."{part.key}"', part.type) if isinstance(part, BindParameter) else None
+        return literal_column(f'asked."{part.key}"', part.type)
 
     replace: Any = visitors.replacement_traverse
     rows = replace(element, {}, replaced).subquery("question")

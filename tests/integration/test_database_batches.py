@@ -144,7 +144,7 @@ async def test_each_question_is_planned_as_if_it_were_alone_and_the_plan_is_kept
 
 
 @pytest.mark.parametrize("wrong", [0, 2**70])
-async def test_error_of_one_is_not_the_others(small: Database, wrong: int) -> None:
+async def test_error_of_one_is_not_the_others(small: Database, wrong: int, caplog: pytest.LogCaptureFixture) -> None:
     """Whether PostgreSQL finds it, or the driver before anything is sent."""
     found = await asyncio.gather(
         *(part(small, by) for by in (1, 2, 4, wrong, 5, 10, 20, 25, 50)), return_exceptions=True
@@ -153,6 +153,8 @@ async def test_error_of_one_is_not_the_others(small: Database, wrong: int) -> No
     expected = asyncpg.DivisionByZeroError if wrong == 0 else asyncpg.DataError
     assert [expected] == [type(each) for each in found if not isinstance(each, int)]
     assert [10] * 8 == await asyncio.gather(*(part(small, 10) for _ in range(8)))
+    (said,) = caplog.messages
+    assert f"{expected.__name__}: 4 questions for PartRow failed together" in said
 
 
 async def test_error_of_one_who_is_alone_is_told(small: Database) -> None:

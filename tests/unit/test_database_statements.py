@@ -42,11 +42,12 @@ def test_parameters_become_lists_in_the_same_order() -> None:
         select(_THINGS.c.id),
         select(_THINGS.c.id).where(_THINGS.c.id == bindparam("ids", type_=ARRAY(BigInteger)).any_()),
         select(_THINGS.c.id).where(text("id = :id")),
+        select(_THINGS.c.id).where(_THINGS.c.id == 5, _THINGS.c.name == bindparam("name", type_=Text)),
         text("SELECT id FROM things WHERE id = :id"),
     ],
 )
 def test_what_cannot_be_asked_together_is_refused_where_it_is_declared(element: Any) -> None:
-    """Lists, parameters of unknown types, and texts."""
+    """Lists, parameters of unknown types or without a name, and texts."""
     with pytest.raises(TypeError, match=r"together|scalar"):
         Statement(element, ThingRow, together=2)
 
