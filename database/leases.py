@@ -21,6 +21,16 @@ from database.statements import Statement
 RowT = TypeVar("RowT", bound=Row)
 RawConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[Any]"
 
+OUTAGES = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What says that PostgreSQL cannot be reached, or has gone away."""
+
 # As long as the pool would keep a connection that nobody uses: who stands between may have forgotten an older one.
 _LONGEST_REST = 300.0
 _MOST_PREPARED = 200
@@ -87,6 +97,7 @@ class Leases:
         self._free = most
         self._resting: list[tuple[Lease, float]] = []
         self._waiting: deque[asyncio.Future[Lease | None]] = deque()
+        self._closed = False
         self._now = asyncio.get_running_loop().time
 
     async def take(self, patience: float) -> Lease:
@@ -113,6 +124,10 @@ class Leases:
 
     def give(self, lease: Lease) -> None:
         """Take back a connection that was only read with, and on which no statement is under way."""
+        if self._closed:
+            # The pool waits for it.
+            self._forget(lease)
+            return
         if not self._waiting:
             # Whether it is closed is found out by who takes it.
             self._resting.append((lease, self._now()))
@@ -134,7 +149,8 @@ class Leases:
             self._make_room()
 
     async def close(self) -> None:
-        """Close all connections, once all are given back."""
+        """Close all connections, as soon as all are given back."""
+        self._closed = True
         while self._resting:
             self._forget(self._resting.pop()[0])
         await self._pool.close()
@@ -197,3 +213,10 @@ class Leases:
 def _give_up(place: asyncio.Future[Lease | None]) -> None:
     if not place.done():
         place.set_exception(TimeoutError("No connection became free."))
+
+
+def went_away(error: BaseException, lease: Lease) -> bool:
+    """Say whether a statement failed since PostgreSQL or the network has ended its connection."""
+    # A connection that breaks while a statement is sent is told in more than one way.
+    broken = isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError))
+    return isinstance(error, OUTAGES) or (broken and lease.is_closed)

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 import orjson
+from opentelemetry.trace import get_current_span
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -20,34 +21,28 @@ from typing_extensions import override
 
 from core.errors import InputError, UnavailableError
 from core.settings import DatabaseSettings
-from database.leases import Lease, Leases, RawConnection
+from database.batches import Batches
+from database.leases import OUTAGES, Lease, Leases, RawConnection, went_away
 from database.rows import Row
 from database.statements import Statement
 
 RowT = TypeVar("RowT", bound=Row)
-
-_OUTAGES = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-)
 
 
 class Reader:
     """The one connection that a request reads with, leased at its first statement.
 
     Statements of one request run one after another: on a leased connection that is faster than a pool and
-    `gather`, and siblings may call without knowing of each other.
+    `gather`, and siblings may call without knowing of each other. Before it has leased one, what may be asked together
+    with other requests is.
 
     Attributes:
-        statements: how many statements were executed.
+        statements: how many statements were asked for.
     """
 
-    def __init__(self, leases: Leases, patience: float) -> None:
+    def __init__(self, leases: Leases, batches: Batches, patience: float) -> None:
         self._leases = leases
+        self._batches = batches
         self._patience = patience
         self._lease: Lease | None = None
         self._clean = True
@@ -72,16 +67,20 @@ class Reader:
         turn = self._turn
         await turn.acquire()
         try:
-            lease = self._lease or await self._leased()
             self.statements += 1
+            arguments = statement.arguments(values)
+            # A request that is traced has a span for each statement, so its statements are its own.
+            if statement.together is not None and self._lease is None and not get_current_span().is_recording():
+                rows = await self._batches.fetch(statement, arguments)
+                if rows is not None:
+                    return rows
+            lease = self._lease or await self._leased()
             try:
-                return await lease.fetch(statement, statement.arguments(values))
+                return await lease.fetch(statement, arguments)
             except BaseException as error:
                 # Whatever it is, even a request that was given up, the statement may still be under way.
                 self._clean = False
-                # A connection that breaks while a statement is sent is told in more than one way.
-                broken = isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError))
-                if isinstance(error, _OUTAGES) or (broken and lease.is_closed):
+                if went_away(error, lease):
                     raise UnavailableError("PostgreSQL went away.") from error
                 raise
         finally:
@@ -95,7 +94,7 @@ class Reader:
     async def _leased(self) -> Lease:
         try:
             self._lease = await self._leases.take(self._patience)
-        except (*_OUTAGES, TimeoutError) as error:
+        except (*OUTAGES, TimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached.") from error
         return self._lease
 
@@ -131,16 +130,21 @@ class Database:
 
     def __init__(self, leases: Leases, engine: AsyncEngine, patience: float) -> None:
         self._leases = leases
+        self._batches = Batches(leases, patience)
         self._engine = engine
         self._patience = patience
 
     def reader(self) -> AbstractAsyncContextManager[Reader]:
         """Return a reader that leases one connection, at the first statement, for the length of a block."""
-        return Reader(self._leases, self._patience)
+        return Reader(self._leases, self._batches, self._patience)
 
     def passing_reader(self) -> PassingReader:
         """Return a reader that holds no connection between its statements, and so needs no block."""
-        return PassingReader(self._leases, self._patience)
+        return PassingReader(self._leases, self._batches, self._patience)
+
+    async def close(self) -> None:
+        """Give up what is under way for several readers at once."""
+        await self._batches.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -151,13 +155,13 @@ class Database:
         """
         try:
             connection = await self._engine.connect()
-        except (*_OUTAGES, TimeoutError, PoolTimeoutError) as error:
+        except (*OUTAGES, TimeoutError, PoolTimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached.") from error
         try:
             async with connection.begin():
                 yield connection
         except DBAPIError as error:
-            if error.connection_invalidated or isinstance(error.orig, _OUTAGES):
+            if error.connection_invalidated or isinstance(error.orig, OUTAGES):
                 raise UnavailableError("PostgreSQL went away.") from error
             raise
         finally:
@@ -168,7 +172,7 @@ class Database:
         """Lease a plain asyncpg connection: for COPY, advisory locks and other bulk work of the command line."""
         try:
             lease = await self._leases.take(self._patience)
-        except (*_OUTAGES, TimeoutError) as error:
+        except (*OUTAGES, TimeoutError) as error:
             raise UnavailableError("PostgreSQL cannot be reached, or has no connection free.") from error
         try:
             yield lease.connection
@@ -209,7 +213,7 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         )
     except (asyncpg.InterfaceError, ValueError) as error:
         raise InputError(f"The database URL cannot be used: {error}") from error
-    except (*_OUTAGES, TimeoutError, asyncpg.PostgresError) as error:
+    except (*OUTAGES, TimeoutError, asyncpg.PostgresError) as error:
         address = parsed.render_as_string(hide_password=True)
         raise UnavailableError(f"PostgreSQL cannot be reached at {address}: {error}") from error
 
@@ -231,10 +235,12 @@ async def open_database(url: str, settings: DatabaseSettings | None = None) -> A
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
+    database = Database(leases, engine, settings.connect_timeout)
     try:
-        yield Database(leases, engine, settings.connect_timeout)
+        yield database
     finally:
         await engine.dispose()
+        await database.close()
         await leases.close()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     ColumnElement,
     FromClause,
     Select,
@@ -16,9 +17,11 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.types import NullType
 
 from database.rows import Row
 
@@ -29,6 +32,10 @@ DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 # One row more tells whether there are more.
 _MOST_ROWS = LARGEST_PAGE + 1
+PLACE = "asked_place"
+"""Name of the column that says which of several questions a row belongs to, counted from 1."""
+
+_NUMBER = "asked_number"
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -38,20 +45,34 @@ class Statement(Generic[RowT]):
     Args:
         element: a SQLAlchemy Core statement; every variable is a `bindparam`, and constants are literals.
         row: the class its rows are returned as; its annotations name the columns.
+        together: how many callers' questions may go to PostgreSQL as one, if many ask at the same moment; 0 for none.
+            That is for reads that are asked all day and cost little: each is answered when all are, one after the
+            other, by one process of PostgreSQL.
 
     Attributes:
         sql: the text that PostgreSQL prepares, with `$1` parameters.
         parameters: names of the parameters in positional order.
+        together: the statement that asks several questions at once, whose parameters are lists of this one's, and
+            whose rows tell in the column `PLACE` which question they answer; None where each is asked alone.
+        most_together: how many at most.
+
+    Raises:
+        TypeError: it cannot be asked together, since it is no selection or has a parameter that is no scalar.
     """
 
-    __slots__ = ("_constants", "parameters", "row", "sql")
+    __slots__ = ("_constants", "most_together", "parameters", "row", "sql", "together")
 
-    def __init__(self, element: ClauseElement, row: type[RowT]) -> None:
+    def __init__(self, element: ClauseElement, row: type[RowT], *, together: int = 0) -> None:
         compiled = element.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self.row = row
         self.sql = str(compiled)
         self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
         self._constants: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
+        self.most_together = together
+        self.together: Statement[RowT] | None = None
+        if together:
+            types = {name: compiled.binds[name].type for name in self.parameters}  # type: ignore[attr-defined]
+            self.together = Statement(_together(element, types), row)
 
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """Return the values of the parameters in positional order.
@@ -94,4 +115,44 @@ def parents(name: str) -> Any:
         func.unnest(bindparam(name, type_=ARRAY(BigInteger)))
         .table_valued(column("id", BigInteger))
         .render_derived("parent")
+    )
+
+
+def _together(element: ClauseElement, types: dict[str, Any]) -> Select[Any]:
+    """Return a statement that answers several questions: for each row of parameters, what `element` selects.
+
+    Each question is planned as if it were asked alone, since PostgreSQL does not look into a lateral query with a
+    window: else it might read a whole table for a few keys. The lists come from subqueries, since PostgreSQL would plan
+    anew for each length that it knows, and keeps the plan for what it does not know.
+
+    Raises:
+        TypeError: it cannot be asked so.
+    """
+    if not isinstance(element, Select) or not types:
+        raise TypeError("Only a selection with parameters can be asked together.")
+    for name, kind in types.items():
+        if isinstance(kind, ARRAY | NullType):
+            raise TypeError(f"The parameter `{name}` is no scalar of a known type.")
+    lists = [select(bindparam(name, type_=ARRAY(kind))).scalar_subquery() for name, kind in types.items()]
+    asked = (
+        func.unnest(*lists)
+        .table_valued(*(column(name, kind) for name, kind in types.items()), with_ordinality=PLACE)
+        .render_derived("asked")
+    )
+
+    def replaced(part: Any, **_: Any) -> Any:
+        if not isinstance(part, BindParameter):
+            return None
+        if part.key not in types:
+            raise TypeError("A constant of a statement that is asked together must be a literal.")
+        # As text, since the table stands around whatever subquery the parameter is in.
+        return literal_column(f'asked."{part.key}"', part.type)
+
+    replace: Any = visitors.replacement_traverse
+    rows = replace(element, {}, replaced).subquery("question")
+    answer = select(*rows.c, func.row_number().over().label(_NUMBER)).select_from(rows).lateral("answer")
+    return (
+        select(*(each for each in answer.c if each.name != _NUMBER), asked.c[PLACE])
+        .select_from(asked.join(answer, true()))
+        .order_by(asked.c[PLACE], answer.c[_NUMBER])
     )

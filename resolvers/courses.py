@@ -141,7 +141,7 @@ async def course(
         slug = by.slug.replace("\0", "")
         found = await context.reader.fetch_first(queries.visible_by_slug(selection), slug=slug, **parameters)
     elif by.id is not None and (key := decode_key(by.id, "Course")) is not None:
-        found = await context.reader.fetch_first(queries.visible_by_ids(selection), ids=[key], **parameters)
+        found = await context.reader.fetch_first(queries.visible_by_id(selection), id=key, **parameters)
     return [found] * len(roots)
 
 

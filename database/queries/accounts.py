@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.selections import Selection
-from database.queries.written import Table, carrying
+from database.queries.written import Table, carrying, most_together
 from database.rows import Row
 from database.statements import Statement
 from database.tables.accounts import Role, accounts
@@ -80,7 +80,9 @@ BY_IDS = Statement(
 def viewer(selection: Selection | None = None) -> Statement[AccountRow]:
     """Return the statement of the account `id`."""
     account = select(*_COLUMNS).where(accounts.c.id == bindparam("id", type_=BigInteger))
-    return Statement(carrying(selection, account, ("id", "learner_id", "roles")), AccountRow)
+    return Statement(
+        carrying(selection, account, ("id", "learner_id", "roles")), AccountRow, together=most_together(selection)
+    )
 
 
 CREDENTIALS = Statement(

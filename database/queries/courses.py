@@ -30,7 +30,7 @@ from core.selections import TOTAL, Selection
 from database.queries.course_filters import COUNTED, PUBLISHED, RANKS, TIES, CourseOrderField, filtered
 from database.queries.topics import CountRow
 from database.queries.visibility import course_is_visible
-from database.queries.written import Related, Table, carrying, columns
+from database.queries.written import Related, Table, carrying, columns, most_together
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.courses import (
@@ -149,15 +149,14 @@ PUBLISHED_BY_IDS = Statement(select(*COLUMNS).select_from(COUNTED).where(courses
 # outer join whose columns nobody wants.
 _BY_KEY = courses.outerjoin(course_statistics)
 
-_VISIBLE_BY_IDS = select(*COLUMNS).select_from(_BY_KEY).where(courses.c.id == _IDS, course_is_visible())
-VISIBLE_BY_IDS = Statement(_VISIBLE_BY_IDS, CourseRow)
-
-_VISIBLE_BY_SLUG = (
-    select(*COLUMNS)
-    .select_from(_BY_KEY)
-    # One key and not a list of them: PostgreSQL keeps the plan, as it knows that there is at most one row.
-    .where(courses.c.slug == bindparam("slug", type_=Text), course_is_visible())
+VISIBLE_BY_IDS = Statement(
+    select(*COLUMNS).select_from(_BY_KEY).where(courses.c.id == _IDS, course_is_visible()), CourseRow
 )
+
+# One key and not a list of them: PostgreSQL keeps the plan, as it knows that there is at most one row.
+_VISIBLE = select(*COLUMNS).select_from(_BY_KEY).where(course_is_visible())
+_VISIBLE_BY_SLUG = _VISIBLE.where(courses.c.slug == bindparam("slug", type_=Text))
+_VISIBLE_BY_ID = _VISIBLE.where(courses.c.id == bindparam("id", type_=BigInteger))
 
 _PREREQUISITES = (
     select(course_prerequisites.c.course_id, *COLUMNS)
@@ -202,13 +201,13 @@ INSTRUCTORS_OF_COURSE = Related(INSTRUCTOR, _INSTRUCTORS, course_instructors.c.c
 @lru_cache(maxsize=512)
 def visible_by_slug(selection: Selection | None = None) -> Statement[CourseRow]:
     """Return the statement of the course of a `slug`, if the caller may see it."""
-    return Statement(carrying(selection, _VISIBLE_BY_SLUG, ("id",)), CourseRow)
+    return Statement(carrying(selection, _VISIBLE_BY_SLUG, ("id",)), CourseRow, together=most_together(selection))
 
 
 @lru_cache(maxsize=512)
-def visible_by_ids(selection: Selection | None = None) -> Statement[CourseRow]:
-    """Return the statement of the courses of `ids` that the caller may see."""
-    return Statement(carrying(selection, _VISIBLE_BY_IDS, ("id",)), CourseRow)
+def visible_by_id(selection: Selection | None = None) -> Statement[CourseRow]:
+    """Return the statement of the course `id`, if the caller may see it."""
+    return Statement(carrying(selection, _VISIBLE_BY_ID, ("id",)), CourseRow, together=most_together(selection))
 
 
 @lru_cache(maxsize=2)

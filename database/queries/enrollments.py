@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.selections import Selection
 from database.queries.topics import CountRow
 from database.queries.visibility import is_one
-from database.queries.written import Related, Table, columns
+from database.queries.written import Related, Table, columns, most_together
 from database.rows import Row
 from database.statements import Statement, bounded, parents
 from database.tables.attempts import attempts
@@ -133,7 +133,8 @@ def page(
             place
             < tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
         )
-    return Statement(bounded(part, columns=lambda most: columns(selection, most, ("id", "enrolled_at"))), EnrollmentRow)
+    listed = bounded(part, columns=lambda most: columns(selection, most, ("id", "enrolled_at")))
+    return Statement(listed, EnrollmentRow, together=most_together(selection, 1))
 
 
 def _continuing() -> Statement[EnrollmentRow]:

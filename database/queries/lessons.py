@@ -60,7 +60,9 @@ _WITH_COURSE = lessons.join(course_revisions, course_revisions.c.id == lessons.c
 
 _OF_MODULES = (
     select(*COLUMNS)
-    .join_from(lessons, course_revisions, course_revisions.c.id == lessons.c.revision_id)
+    # A lesson always has a revision. PostgreSQL does not look at the right side of an outer join whose columns nobody
+    # wants, as it is with lessons that are written.
+    .select_from(lessons.outerjoin(course_revisions, course_revisions.c.id == lessons.c.revision_id))
     .order_by(lessons.c.module_id, lessons.c.position)
 )
 OF_MODULES: Statement[LessonRow] = Statement(_OF_MODULES.where(lessons.c.module_id == _IDS), LessonRow)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 
 from database.queries.courses import CourseCountRow
@@ -142,6 +143,7 @@ def _shown_revision() -> ColumnElement[int]:
             enrollments.c.learner_id == LEARNER_ID,
             enrollments.c.status != literal_column(f"'{EnrollmentStatus.WITHDRAWN}'"),
         )
+        .correlate(courses)
         .scalar_subquery()
     )
     of_course = course_revisions.c.course_id == courses.c.id
@@ -151,16 +153,22 @@ def _shown_revision() -> ColumnElement[int]:
     return func.coalesce(taken, published, draft)
 
 
+# Found once for each course, as PostgreSQL does not look into what has an offset, and then looked up in an index. As a
+# condition of the join it would be found twice, and all modules there are would be read to compare them with it.
+_SHOWN = select(_shown_revision().label("id")).correlate(courses).offset(literal_column("0")).lateral("shown")
 _SHOWN_MODULES = (
     select(modules.c.id, courses.c.id.label("course_id"), modules.c.revision_id, modules.c.position, modules.c.title)
-    .join_from(courses, modules, modules.c.revision_id == _shown_revision())
+    .select_from(courses.join(_SHOWN, true()).join(modules, modules.c.revision_id == _SHOWN.c.id))
     .order_by(courses.c.id, modules.c.position)
 )
 SHOWN_MODULES: Statement[ModuleRow] = Statement(_SHOWN_MODULES.where(courses.c.id == _IDS), ModuleRow)
 MODULES_OF_COURSE = Related(MODULE, _SHOWN_MODULES, courses.c.id)
 
 _MODULES_OF_REVISIONS = (
-    select(*_MODULE_COLUMNS).join_from(modules, course_revisions).order_by(modules.c.revision_id, modules.c.position)
+    select(*_MODULE_COLUMNS)
+    # A module always has a revision, which need not be looked at where only the module is wanted.
+    .select_from(modules.outerjoin(course_revisions))
+    .order_by(modules.c.revision_id, modules.c.position)
 )
 MODULES_OF_REVISIONS: Statement[ModuleRow] = Statement(
     _MODULES_OF_REVISIONS.where(modules.c.revision_id == _IDS), ModuleRow

@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.dialects.postgresql import TIMESTAMP, asyncpg as asyncpg_dialect
 
 from core.selections import CONSTANT, ENUM, OPAQUE, WHOLE, Selection, WrittenField, WrittenObject, WrittenValue
 from database.statements import DEFAULT_PAGE, LARGEST_PAGE
@@ -47,6 +47,8 @@ _TYPES: Mapping[str, type[Any]] = {
 }
 _SECONDS, _FRACTIONS = 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+# By how many lists are in one another. What is larger keeps PostgreSQL busy for longer than a round trip.
+_MOST_TOGETHER = {0: 64, 1: 8}
 # As what asyncpg reads endless moments.
 _ENDLESS = {"infinity": "9999-12-31T23:59:59.999999", "-infinity": "0001-01-01T00:00:00"}
 Columns = Mapping[str, Column[Any]]
@@ -196,6 +198,31 @@ def carrying(selection: Selection | None, rows: Select[Any], keys: Sequence[str]
     return select(*columns(selection, source, keys)).select_from(source)
 
 
+def most_together(selection: Selection | None, lists: int = 0) -> int:
+    """Return how many callers' questions go to PostgreSQL as one (`Statement.together`): the fewer, the more it writes.
+
+    Args:
+        selection: what is written of each row.
+        lists: 1 if there is a list of rows, and 0 if there is one.
+    """
+    if selection is not None:
+        written = [] if selection.whole is None else [selection.whole]
+        lists += max(
+            [*(_depth(each) for each in written), *(_depth_of(each) for _, each in selection.fields)], default=0
+        )
+    return _MOST_TOGETHER.get(lists, 0)
+
+
+def _depth(written: WrittenObject) -> int:
+    """Return how many lists there are in one another."""
+    entries = [each for _, entries in written.kinds for each in entries]
+    return max((_depth_of(each) for each in entries if isinstance(each, WrittenField)), default=0)
+
+
+def _depth_of(field: WrittenField) -> int:
+    return field.relation.many + (0 if field.object is None else _depth(field.object))
+
+
 def _object(written: WrittenObject, source: FromClause) -> ColumnElement[Any]:
     """Return a row as a JSON object."""
     if written.told_by is None:
@@ -276,7 +303,7 @@ def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
         return _opaque(str(written.of), value)
     if written.form == "DateTime":
         utc = func.timezone(literal_column("'UTC'"), value)
-        whole = func.date_trunc(literal_column("'second'"), value) == value
+        whole = cast(value, TIMESTAMP(timezone=True, precision=0)) == value
         pattern = case((whole, literal_column(f"'{_SECONDS}'")), else_=literal_column(f"'{_FRACTIONS}'"))
         endless = case(
             *((value == literal_column(f"'{name}'"), literal_column(f"'{text}'")) for name, text in _ENDLESS.items())
@@ -286,11 +313,14 @@ def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
 
 
 def _opaque(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the opaque id of an object, as `core.ids.encode_id` makes it."""
+    """Return the opaque id of an object, as `core.ids.encode_id` makes it.
+
+    That is base64 with other signs for `+` and `/`. These stand for six bits that no letter, digit, colon or minus ends
+    with, so none is ever there; looking for them took most of the time.
+    """
     named = literal_column(f"'{type_name}:'").op("||")(key)
     encoded = func.encode(func.convert_to(named, literal_column("'UTF8'")), literal_column("'base64'"))
-    safe = func.translate(encoded, literal_column("'+/='"), literal_column("'-_'"))
-    return cast(safe, Text)
+    return cast(func.rtrim(encoded, literal_column("'='")), Text)
 
 
 def _names(written: WrittenObject) -> list[str]:

@@ -32,14 +32,17 @@ from tests.load.contestants import (
     python_contestants,
     running,
 )
-from tests.load.generator import load
+from tests.load.generator import CONNECTIONS, load
 from tests.load.measuring import Table, measure, world
 from tests.load.operations import OPERATIONS
 from tests.load.report import Latency, Results
+from tests.load.shares import NoSharesError, limited
 
 _TELEMETRY = "telemetry, 1% sampled"
 # Of what a server can do at most.
 _LOADS = (0.3, 0.6)
+# Of a core, for each process: two of them keep PostgreSQL and the load generator busy to less than a half.
+SHARE = 0.1
 _BY_ANYBODY = tuple(each for each in OPERATIONS if each.name != "Q2")
 
 
@@ -102,12 +105,36 @@ def latencies(contestants: list[Contestant], table: Table, seconds: float) -> li
     return found
 
 
+def alone_and_doubled(made: World, collector: str, one: str, two: str) -> tuple[Contestant, Contestant]:
+    """Return the product as one process and as two, each process with as many clients."""
+    doubled = deployed(made, collector, "--workers", "2", name=two)
+    return deployed(made, collector, name=one), replace(doubled, clients=2 * CONNECTIONS)
+
+
 def workers(made: World, collector: str, rounds: int, seconds: float) -> tuple[Table, dict[str, float]]:
     """Measure one process on one core, and two on both; with the memory that each process holds for itself."""
-    one, two = deployed(made, collector, name=report.ONE), deployed(made, collector, "--workers", "2", name=report.TWO)
+    one, two = alone_and_doubled(made, collector, report.ONE, report.TWO)
     with running(one, made), running(two, made, {SERVER_CORE, OTHER_CORE}):
         table = measure([one, two], rounds, seconds)
-        return table, {each.name: each.memory() for each in (one, two)}
+        memory = {each.name: each.memory() for each in (one, two)}
+    try:
+        table.update(held(made, collector, rounds, seconds))
+    except NoSharesError as error:
+        print(f"Processes cannot be held to a share of a core here: {error}", flush=True)  # noqa: T201 - as below.
+    return table, memory
+
+
+def held(made: World, collector: str, rounds: int, seconds: float) -> Table:
+    """Measure one process and two, each with a share of a core that leaves everything else idle.
+
+    Raises:
+        NoSharesError: it cannot be done here.
+    """
+    one, two = alone_and_doubled(made, collector, report.ONE_HELD, report.TWO_HELD)
+    with running(one, made), running(two, made):
+        serving = [*one.largest()[:1], *two.largest()[:2]]
+        with limited([each.pid for each in serving], SHARE):
+            return measure([one, two], rounds, seconds)
 
 
 def main(options: argparse.Namespace) -> None:

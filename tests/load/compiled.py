@@ -29,14 +29,14 @@ async def application(url: str, identity: Identity, folder: Path) -> AsyncIterat
     """Yield the application."""
     schema = build_schema()
     operations = {each.sha256: compile_operation(schema, parse(each.text)) for each in OPERATIONS}
-    clock = fixed_clock()
+    clock, request_id = fixed_clock(), UUID(int=0)
     services = platform_services(folder)
     async with open_database(url, DatabaseSettings()) as database:
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
             asked: dict[str, Any] = orjson.loads(await body_of(receive))
             async with database.reader() as reader:
-                context = Context(reader, database, clock, identity, UUID(int=0), services)
+                context = Context(reader, database, clock, identity, request_id, services)
                 answer = await operations[asked["documentId"]].execute(context, asked["variables"])
             if answer.errors:
                 raise RuntimeError(str(answer.errors))

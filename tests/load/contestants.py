@@ -27,7 +27,7 @@ import uvicorn
 from app.process import run_on_fast_loop
 from security.policies import Identity
 from tests.load import compiled, handwritten, plain
-from tests.load.generator import Request, request
+from tests.load.generator import CONNECTIONS, Request, request
 from tests.load.operations import OPERATIONS, Measured
 from tests.load.seeding import Caller
 
@@ -69,7 +69,8 @@ class Contestant:
         title: what it is.
         bodies: what is sent to it for an operation.
         headers: sent with every request.
-        process: it, when it runs.
+        clients: how many ask it at a time.
+        processes: it, when it runs.
         port: where it listens.
     """
 
@@ -79,6 +80,7 @@ class Contestant:
     command: Callable[[World, int], list[str]]
     environment: Callable[[World], Mapping[str, str]] = lambda _world: {}
     headers: Mapping[str, str] = field(default_factory=dict)
+    clients: int = CONNECTIONS
     processes: list[psutil.Process] = field(default_factory=list)
     port: int = 0
 
@@ -95,6 +97,10 @@ class Contestant:
     def memory(self) -> float:
         """Return the megabytes that its largest process holds for itself."""
         return max(float(each.memory_full_info().uss) for each in self.processes) / 2**20
+
+    def largest(self) -> list[psutil.Process]:
+        """Return its processes, those that serve before the one that supervises them."""
+        return sorted(self.processes, key=lambda each: -each.memory_info().rss)
 
 
 def _python(name: str) -> Callable[[World, int], list[str]]:
@@ -185,7 +191,7 @@ def running(contestant: Contestant, world: World, cores: Collection[int] = (SERV
             _await(contestant, process, Path(log.name))
             parent = psutil.Process(process.pid)
             contestant.processes = [parent, *parent.children(recursive=True)]
-            _spread(contestant.processes, sorted(cores))
+            _spread(contestant.largest(), sorted(cores))
             yield contestant
         finally:
             process.send_signal(signal.SIGINT)
@@ -197,10 +203,9 @@ def running(contestant: Contestant, world: World, cores: Collection[int] = (SERV
 
 
 def _spread(processes: list[psutil.Process], cores: list[int]) -> None:
-    """Give each of the largest processes a core of its own: those that serve, and not what supervises them."""
+    """Give each of the first processes a core of its own."""
     if len(cores) > 1:
-        largest = sorted(processes, key=lambda each: -each.memory_info().rss)
-        for process, core in zip(largest, cores, strict=False):
+        for process, core in zip(processes, cores, strict=False):
             process.cpu_affinity([core])
 
 

@@ -109,7 +109,9 @@ class _Connection:
         return end + 4 + length
 
 
-def load(port: int, requests: Sequence[Request], seconds: float, rate: float | None = None) -> Outcome:
+def load(
+    port: int, requests: Sequence[Request], seconds: float, rate: float | None = None, clients: int = CONNECTIONS
+) -> Outcome:
     """Send requests for a while and return what came of it.
 
     Args:
@@ -117,11 +119,12 @@ def load(port: int, requests: Sequence[Request], seconds: float, rate: float | N
         requests: sent in turn.
         seconds: how long new ones are sent.
         rate: requests per second; None for as many as the server answers.
+        clients: how many connections there are.
 
     Raises:
         UnexpectedAnswerError: an answer is not the one that was compared.
     """
-    connections = [_Connection(port) for _ in range(CONNECTIONS)]
+    connections = [_Connection(port) for _ in range(clients)]
     try:
         with selectors.DefaultSelector() as selector:
             for each in connections:

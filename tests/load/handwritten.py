@@ -19,7 +19,7 @@ from tests.load.wire import body_of, respond
 
 def opaque(kind: str, key: str) -> str:
     """Return the expression of an opaque id."""
-    return f"rtrim(translate(encode(convert_to('{kind}:' || {key}, 'UTF8'), 'base64'), '+/', '-_'), '=')"
+    return f"rtrim(encode(convert_to('{kind}:' || {key}, 'UTF8'), 'base64'), '=')"
 
 
 _CATALOG = f"""

@@ -130,14 +130,14 @@ def measure(
     table: Table = defaultdict(Figures)
     for operation in operations:
         for each in contestants:
-            load(each.port, each.requests(operation), _WARM_UP)
+            load(each.port, each.requests(operation), _WARM_UP, clients=each.clients)
         for number in range(rounds):
             # Whoever comes first changes from round to round.
             turn = number % len(contestants)
             for each in (*contestants[turn:], *contestants[:turn]):
                 requests = each.requests(operation, lengths[each.name, operation.name])
                 before, begun = each.cpu_seconds(), time.perf_counter()
-                outcome = load(each.port, requests, seconds)
+                outcome = load(each.port, requests, seconds, clients=each.clients)
                 spent, took = each.cpu_seconds() - before, time.perf_counter() - begun
                 figures = table[each.name, operation.name]
                 figures.rates.append(outcome.rate)

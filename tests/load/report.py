@@ -17,6 +17,7 @@ from tests.load.operations import OPERATIONS
 
 BARE = "signed in, nothing else"
 ONE, TWO = "one process", "two processes"
+ONE_HELD, TWO_HELD = "one process, held to a share of a core", "two processes, each held to that share"
 _BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 _NAMES = [each.name for each in OPERATIONS]
 # What a release must reach, at least: of the rate of another, by operation.
@@ -175,17 +176,21 @@ def _cost(table: Table, name: str, operation: str) -> str:
 
 def _workers(results: Results) -> str:
     rows = []
-    for name in (ONE, TWO):
-        figures = [results.workers[name, operation] for operation in _NAMES]
-        rows.append(
-            [
-                name,
-                *(f"{each.rate:,.0f}" for each in figures),
-                *(f"{median(each.cpu):,.0f}" for each in figures),
-                f"{results.worker_memory[name]:.0f}",
-            ]
-        )
-    times = [f"{ratio(results.workers, TWO, ONE, operation):.2f}" for operation in _NAMES]
-    rows.append(["times", *times, *[""] * (len(_NAMES) + 1)])
+    for one, two in ((ONE, TWO), (ONE_HELD, TWO_HELD)):
+        if (one, _NAMES[0]) not in results.workers:
+            continue
+        for name in (one, two):
+            figures = [results.workers[name, operation] for operation in _NAMES]
+            memory = results.worker_memory.get(name)
+            rows.append(
+                [
+                    name,
+                    *(f"{each.rate:,.0f}" for each in figures),
+                    *(f"{median(each.cpu):,.0f}" for each in figures),
+                    "" if memory is None else f"{memory:.0f}",
+                ]
+            )
+        times = [f"{ratio(results.workers, two, one, operation):.2f}" for operation in _NAMES]
+        rows.append(["times", *times, *[""] * (len(_NAMES) + 1)])
     heads = ["`waymark serve --workers`", *(f"{name}/s" for name in _NAMES), *(f"{name} µs" for name in _NAMES)]
     return written_table([*heads, "MB a process"], rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.load.generator import UnexpectedAnswerError, load
 from tests.load.measuring import Figures, answers, filled
 from tests.load.operations import OPERATIONS
 from tests.load.report import Results
+from tests.load.shares import NoSharesError, limited
 
 pytestmark = pytest.mark.load
 
@@ -65,7 +68,15 @@ def test_report_says_what_is_reached_and_replaces_the_figures_of_a_page(tmp_path
         for operation in OPERATIONS
     }
     memory = dict.fromkeys((each.name for each in contestants), 100.0)
-    text = report.written(Results(contestants, table, memory, [], 1, 1.0))
+    workers = {
+        (name, operation.name): Figures([rate], [100.0], [1.0])
+        for name, rate in ((report.ONE, 10), (report.TWO, 12), (report.ONE_HELD, 10), (report.TWO_HELD, 19))
+        for operation in OPERATIONS
+    }
+    held = dict.fromkeys((report.ONE, report.TWO), 100.0)
+    text = report.written(Results(contestants, table, memory, [], 1, 1.0, workers=workers, worker_memory=held))
+    assert "| times | 1.20 | 1.20 | 1.20 |" in text
+    assert "| times | 1.90 | 1.90 | 1.90 |" in text
     assert "| 20 | 25.00 | 5.00 | reached |" in text
     assert "| 0.6 | 0.69 | 0.83 | reached |" in text
     assert "| 1 | 0.69 | 0.83 | **missed** |" in text
@@ -73,3 +84,18 @@ def test_report_says_what_is_reached_and_replaces_the_figures_of_a_page(tmp_path
     page.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n", encoding="utf-8")
     report.replace_figures(page, "new")
     assert "before\n<!-- figures -->\n\nnew\n\n<!-- end of figures -->\nafter\n" == page.read_text(encoding="utf-8")
+
+
+def test_process_is_held_to_a_share_of_a_core_for_a_while() -> None:
+    """It is in a group of its own, with a quota, and afterwards where it was."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        groups = Path(f"/proc/{process.pid}/cgroup")
+        before = groups.read_text(encoding="ascii")
+        try:
+            with limited([process.pid], 0.1):
+                assert "/waymark-" in groups.read_text(encoding="ascii")
+            assert before == groups.read_text(encoding="ascii")
+        except NoSharesError:
+            pytest.skip("Groups of processes take root.")
+        finally:
+            process.communicate(b"\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
+import string
 from typing import Any
 
 import pytest
@@ -125,3 +128,10 @@ def test_statement_has_the_columns_that_are_asked_for() -> None:
         assert expected == [each.name for each in made.selected_columns]
         assert Statement(made, Row).sql.startswith("SELECT ")
     assert "AS written" in TOPIC.sql(whole)
+
+
+def test_opaque_ids_never_need_the_signs_that_differ() -> None:
+    """PostgreSQL's base64 has `+` and `/` where opaque ids have `-` and `_`; what ids are made of comes to neither."""
+    signs = f"{string.ascii_letters}{string.digits}_:-"
+    threes = ("".join(each).encode() for each in itertools.product(signs, repeat=3))
+    assert not {sign for three in threes for sign in base64.b64encode(three)} & set(b"+/")
