@@ -102,6 +102,12 @@ class Groups:
         """Return the only group of rows with these weights."""
         return cls(weights, np.array([len(weights)], np.int64))
 
+    @classmethod
+    @cache
+    def each(cls, count: int) -> Groups:
+        """Return so many groups of one row each, as it is."""
+        return cls(np.ones(count), np.arange(1, count + 1, dtype=np.int64))
+
     @property
     def count(self) -> int:
         """How many groups there are."""
