@@ -42,7 +42,7 @@ UNWEIGHTED = ("item_item", "linear")
 DESCRIBED = ("content", "titles", "topics")
 
 _SIMILARITIES = tuple(WEIGHING)
-_DECAYS = [decay ** np.arange(reach) for reach, decay in WEIGHING.values()]
+_DECAYS = [np.asarray(decay ** np.arange(reach), np.float64) for reach, decay in WEIGHING.values()]
 _SHARES = RECENCY ** np.arange(RECENT)
 
 
