@@ -54,6 +54,11 @@ class CourseTraits:
         return Rows(matrix)
 
     @cached_property
+    def contents(self) -> Rows:
+        """The content, as loops read it."""
+        return Rows(self.content)
+
+    @cached_property
     def topic_counts(self) -> Floats:
         """float32[n], how many topics each course is on, at least 1."""
         return np.maximum(np.diff(self.topics.indptr), 1).astype(np.float32)

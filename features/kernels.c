@@ -11,7 +11,7 @@
 
 /* Code for processors with wide registers beside the usual one, chosen when the library is loaded. */
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
+#define WIDE __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define WIDE
 #endif
@@ -19,7 +19,16 @@
 /* Grows whenever a function is called in another way; features/kernels.py refuses any other. */
 int64_t revision(void)
 {
-    return 2;
+    return 3;
+}
+
+/* How many rows before its turn one is asked of memory: a learner's lie all over a gigabyte. */
+#define AHEAD 2
+
+static void fetch(const void *first, const void *end)
+{
+    for (const char *line = first; line < (const char *)end; line += 64)
+        __builtin_prefetch(line);
 }
 
 /* Rows of a sparse matrix: those of row r are indices[starts[r]] to indices[starts[r + 1] - 1], and data alike. */
@@ -27,16 +36,29 @@ int64_t revision(void)
 int64_t named_columns(const int64_t *starts, const int32_t *indices, const int64_t *rows, int64_t count, int64_t size,
                       int64_t *near, int32_t *places)
 {
+    const int64_t eights = (size + 7) / 8;
+    uint8_t *named = calloc((size_t)(eights + 1), 8);
     int64_t found = 0;
-    memset(places, 0, (size_t)size * sizeof *places);
-    for (int64_t each = 0; each < count; each++)
+    if (named == NULL)
+        return -1;
+    for (int64_t each = 0; each < count; each++) {
+        if (each + AHEAD < count)
+            fetch(indices + starts[rows[each + AHEAD]], indices + starts[rows[each + AHEAD] + 1]);
         for (int64_t at = starts[rows[each]]; at < starts[rows[each] + 1]; at++)
-            places[indices[at]] = 1;
-    for (int64_t column = 0; column < size; column++)
-        if (places[column]) {
+            named[indices[at]] = 1;
+    }
+    memset(places, 0, (size_t)size * sizeof *places);
+    for (int64_t eight = 0; eight < eights; eight++) {
+        uint64_t any;
+        memcpy(&any, named + 8 * eight, sizeof any);
+        /* Without a branch for each; what is written for one that is not named is overwritten by the next that is. */
+        for (int64_t column = 8 * eight; any && column < 8 * eight + 8 && column < size; column++) {
             near[found] = column;
-            places[column] = (int32_t)++found;
+            found += named[column];
+            places[column] = named[column] ? (int32_t)found : 0;
         }
+    }
+    free(named);
     return found;
 }
 
@@ -49,9 +71,12 @@ int grouped_sums(const int64_t *starts, const int32_t *indices, const float *dat
         return -1;
     for (int64_t group = 0, entry = 0; group < groups; group++) {
         memset(total, 0, (size_t)width * sizeof *total);
-        for (; entry < ends[group]; entry++)
+        for (; entry < ends[group]; entry++) {
+            if (entry + AHEAD < ends[groups - 1])
+                fetch(data + starts[rows[entry + AHEAD]], data + starts[rows[entry + AHEAD] + 1]);
             for (int64_t at = starts[rows[entry]]; at < starts[rows[entry] + 1]; at++)
                 total[places ? places[indices[at]] : indices[at]] += (double)data[at] * weights[entry];
+        }
         for (int64_t column = 0; column < width; column++)
             sums[group * width + column] = (float)total[column];
     }
@@ -59,27 +84,40 @@ int grouped_sums(const int64_t *starts, const int32_t *indices, const float *dat
     return 0;
 }
 
-/* The matrix by columns times a vector of `width`: column c has indices[starts[c]] to indices[starts[c + 1] - 1]. */
-void times_vector(const int64_t *starts, const int32_t *indices, const float *data, const float *vector, int64_t width,
-                  float *product, int64_t size)
+/* The matrix by columns times a vector of few entries: column c has indices[starts[c]] to indices[starts[c + 1] - 1].
+ * The product is made in parts that stay in the fastest memory. */
+#define PART 4096
+
+int times_vector(const int64_t *starts, const int32_t *indices, const float *data, const int64_t *columns,
+                 const float *factors, int64_t count, float *product, int64_t size)
 {
-    memset(product, 0, (size_t)size * sizeof *product);
-    for (int64_t column = 0; column < width; column++) {
-        const float factor = vector[column];
-        if (factor == 0.0f)
-            continue;
-        for (int64_t at = starts[column]; at < starts[column + 1]; at++)
-            product[indices[at]] += data[at] * factor;
+    int64_t *next = malloc((size_t)(count ? count : 1) * sizeof *next);
+    if (next == NULL)
+        return -1;
+    for (int64_t each = 0; each < count; each++)
+        next[each] = starts[columns[each]];
+    for (int64_t first = 0; first < size; first += PART) {
+        const int64_t end = first + PART < size ? first + PART : size;
+        memset(product + first, 0, (size_t)(end - first) * sizeof *product);
+        for (int64_t each = 0; each < count; each++) {
+            const int64_t last = starts[columns[each] + 1];
+            int64_t at = next[each];
+            for (; at < last && indices[at] < end; at++)
+                product[indices[at]] += data[at] * factors[each];
+            next[each] = at;
+        }
     }
+    free(next);
+    return 0;
 }
 
 void rows_times_vector(const int64_t *starts, const int32_t *indices, const float *data, const int64_t *rows,
-                       int64_t count, const float *vector, float *products)
+                       int64_t count, const int32_t *places, const float *vector, float *products)
 {
     for (int64_t each = 0; each < count; each++) {
         double total = 0.0;
         for (int64_t at = starts[rows[each]]; at < starts[rows[each] + 1]; at++)
-            total += (double)(data[at] * vector[indices[at]]);
+            total += (double)(data[at] * vector[places[indices[at]]]);
         products[each] = (float)total;
     }
 }
@@ -106,77 +144,123 @@ static void sink(float *values, int64_t *order, int64_t count, int64_t from)
     order[from] = place;
 }
 
-static int by_position(const void *one, const void *other)
+/* Offer a value to the best so far, and return how many are held. Of equal values the first stay, as a later one is not
+ * larger than the worst. */
+static int64_t offer(float *heap, int64_t *order, int64_t held, int64_t count, float value, int64_t place)
 {
-    const int64_t first = *(const int64_t *)one, second = *(const int64_t *)other;
-    return (first > second) - (first < second);
+    if (!(value > (held == count ? heap[0] : 0.0f)))
+        return held;
+    if (held == count) {
+        heap[0] = value;
+        order[0] = place;
+        sink(heap, order, count, 0);
+        return held;
+    }
+    heap[held] = value;
+    order[held++] = place;
+    if (held == count)
+        for (int64_t from = count / 2; from-- > 0;)
+            sink(heap, order, count, from);
+    return held;
 }
 
-int64_t best(const float *values, const uint8_t *eligible, const int64_t *positions, int64_t size, int64_t count,
-             int64_t *found)
+/* The largest eligible values of columns of a table with `width` columns, into which the values are laid row by row. */
+WIDE static void largest(const float *values, const uint8_t *eligible, int64_t size, float *tops, int64_t width)
 {
-    float *heap = malloc((size_t)(count ? count : 1) * sizeof *heap);
+    memset(tops, 0, (size_t)width * sizeof *tops);
+    for (int64_t first = 0; first < size; first += width) {
+        const int64_t count = size - first < width ? size - first : width;
+        for (int64_t at = 0; at < count; at++) {
+            const float value = eligible[first + at] ? values[first + at] : 0.0f;
+            tops[at] = value > tops[at] ? value : tops[at];
+        }
+    }
+}
+
+WIDE static int reaches(const float *values, float bound)
+{
+    int any = 0;
+    for (int at = 0; at < 32; at++)
+        any |= values[at] >= bound;
+    return any;
+}
+
+int64_t best(const float *values, const uint8_t *eligible, int64_t size, int64_t count, int64_t *found)
+{
+    const int64_t width = 4 * count;
+    float *heap = malloc((size_t)(count + width + 1) * sizeof *heap), bound = 0.0f;
     int64_t held = 0;
     if (heap == NULL)
         return -1;
-    for (int64_t at = 0; count && at < size; at++) {
-        /* Of equal values the first ones stay, as a later one is not larger. */
-        if (!(values[at] > (held == count ? heap[0] : 0.0f)) || !eligible[positions ? positions[at] : at])
+    if (count && size > 2 * width) {
+        /* What the largest of some parts reach is a bound that at least as many values reach, and few others. */
+        largest(values, eligible, size, heap + count, width);
+        for (int64_t at = 0; at < width; at++)
+            held = offer(heap, found, held, count, heap[count + at], at);
+        bound = held == count ? heap[0] : 0.0f;
+        held = 0;
+    }
+    for (int64_t first = 0; count && first < size; first += 32) {
+        const int64_t end = first + 32 < size ? first + 32 : size;
+        if (end == first + 32 && !reaches(values + first, bound))
             continue;
-        if (held < count) {
-            heap[held] = values[at];
-            found[held++] = at;
-            if (held == count)
-                for (int64_t from = count / 2; from-- > 0;)
-                    sink(heap, found, count, from);
-        } else {
-            heap[0] = values[at];
-            found[0] = at;
-            sink(heap, found, count, 0);
-        }
+        for (int64_t at = first; at < end; at++)
+            if (values[at] >= bound && eligible[at])
+                held = offer(heap, found, held, count, values[at], at);
     }
     free(heap);
-    if (held == count)
-        qsort(found, (size_t)held, sizeof *found, by_position);
-    if (positions)
-        for (int64_t at = 0; at < held; at++)
-            found[at] = positions[found[at]];
     return held;
 }
 
 /* Trees as lists of conditions (Lucchese et al., "QuickScorer", 2015): each node that sends a row to the right takes
  * the leaves on its left away, and the first leaf that is left is where the row ends. No branch depends on a row. */
-#define ROWS 512
+#define EIGHTS 8
+#define ROWS (8 * EIGHTS)
 
-WIDE void tree_scores(const int64_t *node_ends, const int32_t *features, const float *thresholds,
-                      const uint8_t *missing_left, const uint32_t *masks, const int64_t *leaf_starts,
-                      const float *leaves, int64_t trees, const float *columns, int64_t rows, float base,
-                      float *scores)
+typedef float Values __attribute__((vector_size(32)));
+typedef uint32_t Bits __attribute__((vector_size(32)));
+
+WIDE int tree_scores(const int64_t *node_ends, const int32_t *features, const float *thresholds,
+                     const uint8_t *missing_left, const uint32_t *masks, const int64_t *leaf_starts,
+                     const float *leaves, int64_t trees, const float *columns, int64_t rows, int64_t width, float base,
+                     float *scores)
 {
-    uint32_t reachable[ROWS];
+    Values *tile = aligned_alloc(sizeof *tile, (size_t)(width ? width : 1) * EIGHTS * sizeof *tile);
+    if (tile == NULL)
+        return -1;
+    memset(tile, 0, (size_t)width * EIGHTS * sizeof *tile);
     for (int64_t first = 0; first < rows; first += ROWS) {
         const int64_t count = rows - first < ROWS ? rows - first : ROWS;
-        float *out = scores + first;
-        for (int64_t row = 0; row < count; row++)
+        float out[ROWS];
+        for (int64_t column = 0; column < width; column++)
+            memcpy(tile + column * EIGHTS, columns + column * rows + first, (size_t)count * sizeof *columns);
+        for (int64_t row = 0; row < ROWS; row++)
             out[row] = base;
         for (int64_t tree = 0, node = 0; tree < trees; tree++) {
             const float *values = leaves + leaf_starts[tree];
-            for (int64_t row = 0; row < count; row++)
-                reachable[row] = UINT32_MAX;
+            Bits reachable[EIGHTS];
+            memset(reachable, 255, sizeof reachable);
             for (; node < node_ends[tree]; node++) {
-                const float *column = columns + (int64_t)features[node] * rows + first;
+                const Values *column = tile + (int64_t)features[node] * EIGHTS;
                 const float threshold = thresholds[node];
                 const uint32_t mask = masks[node];
                 /* Comparisons with what is missing are false. */
                 if (missing_left[node])
-                    for (int64_t row = 0; row < count; row++)
-                        reachable[row] &= column[row] >= threshold ? mask : UINT32_MAX;
+#pragma GCC unroll 8
+                    for (int each = 0; each < EIGHTS; each++)
+                        reachable[each] &= ~(Bits)(column[each] >= threshold) | mask;
                 else
-                    for (int64_t row = 0; row < count; row++)
-                        reachable[row] &= column[row] < threshold ? UINT32_MAX : mask;
+#pragma GCC unroll 8
+                    for (int each = 0; each < EIGHTS; each++)
+                        reachable[each] &= (Bits)(column[each] < threshold) | mask;
             }
-            for (int64_t row = 0; row < count; row++)
-                out[row] += values[__builtin_ctz(reachable[row])];
+            uint32_t left[ROWS];
+            memcpy(left, reachable, sizeof left);
+            for (int64_t row = 0; row < ROWS; row++)
+                out[row] += values[__builtin_ctz(left[row])];
         }
+        memcpy(scores + first, out, (size_t)count * sizeof *scores);
     }
+    free(tile);
+    return 0;
 }

@@ -26,15 +26,16 @@ int64_t revision(void);
 int64_t named_columns(const int64_t *, const int32_t *, const int64_t *, int64_t, int64_t, int64_t *, int32_t *);
 int grouped_sums(const int64_t *, const int32_t *, const float *, const int64_t *, const double *, const int64_t *,
                  int64_t, const int32_t *, int64_t, float *);
-void times_vector(const int64_t *, const int32_t *, const float *, const float *, int64_t, float *, int64_t);
-void rows_times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, int64_t, const float *,
-                       float *);
-int64_t best(const float *, const uint8_t *, const int64_t *, int64_t, int64_t, int64_t *);
-void tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t *, const uint32_t *, const int64_t *,
-                 const float *, int64_t, const float *, int64_t, float, float *);
+int times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, const float *, int64_t, float *,
+                 int64_t);
+void rows_times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, int64_t, const int32_t *,
+                       const float *, float *);
+int64_t best(const float *, const uint8_t *, int64_t, int64_t, int64_t *);
+int tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t *, const uint32_t *, const int64_t *,
+                const float *, int64_t, const float *, int64_t, int64_t, float, float *);
 """
 _LIBRARY = "features._kernels"
-_REVISION = 2
+_REVISION = 3
 """What `revision` of the library must say: one that was compiled from another source is not called."""
 _SAMPLE = 1_000
 """Of how many values a first guess of the best is made."""
@@ -101,6 +102,12 @@ class Groups:
     def one(cls, weights: NDArray[np.float64]) -> Groups:
         """Return the only group of rows with these weights."""
         return cls(weights, np.array([len(weights)], np.int64))
+
+    @classmethod
+    @cache
+    def each(cls, count: int) -> Groups:
+        """Return so many groups of one row each, as it is."""
+        return cls(np.ones(count), np.arange(1, count + 1, dtype=np.int64))
 
     @property
     def count(self) -> int:
@@ -175,21 +182,33 @@ class Kernels(Protocol):
         """
         ...
 
-    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
-        """Return float32[n], the product of a matrix with float32[k], summed in single precision by column."""
+    def times_vector(self, rows: Rows, columns: Integers, factors: Floats) -> Floats:
+        """Return float32[n], the product of a matrix with a vector, summed in single precision by column.
+
+        Args:
+            rows: a matrix.
+            columns: int64[c], ascending, where the vector is not zero.
+            factors: float32[c], what it is there.
+        """
         ...
 
-    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
-        """Return float32[e], products of some rows with float32[k], summed in double precision."""
+    def rows_times_vector(self, rows: Rows, which: Integers, places: Places, vector: Floats) -> Floats:
+        """Return float32[e], products of some rows with a vector, summed in double precision.
+
+        Args:
+            rows: a matrix.
+            which: int64[e], rows.
+            places: int32[k], which value of `vector` is that of each column.
+            vector: float32.
+        """
         ...
 
-    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
-        """Return the positions of the `count` largest positive eligible values; of equal ones, those that come first.
+    def best(self, values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
+        """Return where the largest positive eligible values are, in any order; of equal ones, those that come first.
 
         Args:
             values: float32[t].
-            eligible: bool[n].
-            positions: int64[t], ascending, whose values these are; None when t is n.
+            eligible: bool[t].
             count: how many at most.
         """
         ...
@@ -248,6 +267,8 @@ class CompiledKernels:
             from_buffer(integers, near),
             from_buffer(self._places, places),
         )
+        if found < 0:
+            raise MemoryError
         return near[:found], places
 
     def grouped_sums(self, rows: Rows, which: Integers, groups: Groups, into: Into | None) -> Floats:
@@ -268,20 +289,23 @@ class CompiledKernels:
             raise MemoryError
         return sums
 
-    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
+    def times_vector(self, rows: Rows, columns: Integers, factors: Floats) -> Floats:
         """Return as `Kernels` says."""
         product = np.empty(rows.matrix.shape[0], np.float32)
         from_buffer = _FFI.from_buffer
-        self._library.times_vector(
+        failed = self._library.times_vector(
             *rows.turned.pointers,
-            from_buffer(self._floats, vector),
-            len(vector),
+            from_buffer(self._integers, columns),
+            from_buffer(self._floats, factors),
+            len(columns),
             from_buffer(self._floats, product),
             len(product),
         )
+        if failed:
+            raise MemoryError
         return product
 
-    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
+    def rows_times_vector(self, rows: Rows, which: Integers, places: Places, vector: Floats) -> Floats:
         """Return as `Kernels` says."""
         products = np.empty(len(which), np.float32)
         from_buffer = _FFI.from_buffer
@@ -289,12 +313,13 @@ class CompiledKernels:
             *rows.pointers,
             from_buffer(self._integers, which),
             len(which),
+            from_buffer(self._places, places),
             from_buffer(self._floats, vector),
             from_buffer(self._floats, products),
         )
         return products
 
-    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
+    def best(self, values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
         """Return as `Kernels` says."""
         count = min(count, len(values))
         found = np.empty(count, np.int64)
@@ -302,7 +327,6 @@ class CompiledKernels:
         length = self._library.best(
             from_buffer(self._floats, values),
             from_buffer(self._bytes, eligible),
-            _FFI.NULL if positions is None else from_buffer(self._integers, positions),
             len(values),
             count,
             from_buffer(self._integers, found),
@@ -318,14 +342,17 @@ class CompiledKernels:
         """
         columns = np.ascontiguousarray(vectors.T)
         scores = np.empty(len(vectors), np.float32)
-        self._library.tree_scores(
+        failed = self._library.tree_scores(
             *trees.pointers,
             len(trees.node_ends),
             _FFI.from_buffer(self._floats, columns),
             len(vectors),
+            len(columns),
             float(trees.base),
             _FFI.from_buffer(self._floats, scores),
         )
+        if failed:
+            raise MemoryError
         return scores
 
 
@@ -351,30 +378,31 @@ class NumpyKernels:
         sums = np.bincount(number * width + where, values * groups.weights[entries], groups.count * width)
         return sums.astype(np.float32).reshape(groups.count, width)
 
-    def times_vector(self, rows: Rows, vector: Floats) -> Floats:
+    def times_vector(self, rows: Rows, columns: Integers, factors: Floats) -> Floats:
         """Return as `Kernels` says."""
+        vector = np.zeros(rows.width, np.float32)
+        vector[columns] = factors
         product: Floats = rows.matrix @ vector
         return product
 
-    def rows_times_vector(self, rows: Rows, which: Integers, vector: Floats) -> Floats:
+    def rows_times_vector(self, rows: Rows, which: Integers, places: Places, vector: Floats) -> Floats:
         """Return as `Kernels` says."""
         columns, values, entries = spread(rows.matrix, which)
-        return np.bincount(entries, values * vector[columns], len(which)).astype(np.float32)
+        return np.bincount(entries, values * vector[places[columns]], len(which)).astype(np.float32)
 
-    def best(self, values: Floats, eligible: NDArray[np.bool_], positions: Integers | None, count: int) -> Integers:
+    def best(self, values: Floats, eligible: NDArray[np.bool_], count: int) -> Integers:
         """Return as `Kernels` says."""
         if count == 0:
             return np.zeros(0, np.int64)
-        admitted = eligible if positions is None else eligible[positions]
-        least = _least(values, admitted, count) if len(values) > 2 * _SAMPLE else 0.0
-        positive: Integers = ((values >= least if least > 0 else values > 0) & admitted).nonzero()[0]
-        if len(positive) > count:
-            held = values[positive]
-            bar = np.sort(held)[-count]
-            above = held > bar
-            equal = positive[held == bar][: count - int(above.sum())]
-            positive = np.sort(np.concatenate([positive[above], equal]))
-        return positive if positions is None else positions[positive]
+        least = _least(values, eligible, count) if len(values) > 2 * _SAMPLE else 0.0
+        positive: Integers = ((values >= least if least > 0 else values > 0) & eligible).nonzero()[0]
+        if len(positive) <= count:
+            return positive
+        held = values[positive]
+        bar = np.sort(held)[-count]
+        above = held > bar
+        equal = positive[held == bar][: count - int(above.sum())]
+        return np.concatenate([positive[above], equal])
 
 
 def _least(values: Floats, eligible: NDArray[np.bool_], count: int) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from features.histories import DAY, HOUR, CourseTraits, Floats, Histories, History, Popularity
 from features.interactions import Integers
-from features.relations import DESCRIBED, UNWEIGHTED, WEIGHING, Relations, described_alike
+from features.relations import DESCRIBED, UNWEIGHTED, WEIGHING, Relations, described_alike, similar_to
 
 __all__ = ["DAY", "HOUR", "PAIR_FEATURES", "CourseTraits", "Floats", "Histories", "History", "Popularity"]
 
@@ -37,6 +37,7 @@ PAIR_FEATURES: tuple[str, ...] = (
     "pair_courses_last_month",
 )
 _RELATIVE_ROWS = [tuple(WEIGHING).index(name) for name in _RELATIVE_SIMILARITIES]
+_SIMILAR = 2 * len(WEIGHING) + len(UNWEIGHTED)
 _LEVELS = 16
 
 
@@ -52,20 +53,16 @@ def pair_features(relations: Relations, history: History, traits: CourseTraits, 
     # Filled by feature, which is contiguous this way, and read the other way round.
     features = np.zeros((len(PAIR_FEATURES), len(columns)), np.float32)
     popularity = relations.popularity
-    similar, described, counts = (
-        relations.values.take(relations.places[columns], axis=1),
-        relations.described.take(columns, axis=1),
-        popularity.counts[columns],
-    )
-    row = len(similar)
-    features[:row] = similar
+    described, counts = relations.described.take(columns, axis=1), popularity.counts[columns]
+    row = _SIMILAR
+    similar = similar_to(relations, columns, features[:row])
     features[row : row + 5 : 2] = described
     if len(history.courses):
-        features[row + 1 : row + 4 : 2] = described_alike(traits, int(history.courses[0]), columns)
+        features[row + 1 : row + 4 : 2] = described_alike(relations, traits, columns)
     features[row + 5] = counts
     np.multiply(described[-1], np.log1p(counts), out=features[row + 6])
     row += 7
-    largest = relations.values[_RELATIVE_ROWS].max(axis=1, initial=0.0)
+    largest = relations.values.max(axis=1, initial=0.0)[_RELATIVE_ROWS]
     np.divide(similar[_RELATIVE_ROWS], _divisors(largest), out=features[row : row + 4])
     np.divide(described, _divisors(relations.described.max(axis=1, initial=0.0)), out=features[row + 4 : row + 7])
     np.divide(counts, np.float32(popularity.largest or 1), out=features[row + 7])

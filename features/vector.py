@@ -33,6 +33,13 @@ DERIVED_FEATURES: tuple[str, ...] = (
     "derived_week_trend",
     "derived_month_trend",
 )
+_COMPARED = (
+    "course_enrollments_total",
+    "course_enrollments_7d",
+    "course_enrollments_30d",
+    "course_enrollments_90d",
+    "course_first_enrolled_at",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,20 @@ class VectorLayout:
         return np.array([self.defaults.get(name, np.nan) for name in self.names], np.float32)
 
     @cached_property
+    def _moments(self) -> tuple[list[int], list[int]]:
+        """Positions of the moments among the learner features, and among the course features."""
+        learner, course = (
+            [position for position, name in enumerate(names) if name.endswith(MOMENT_SUFFIX)]
+            for names in (self.learner, self.course)
+        )
+        return learner, course
+
+    @cached_property
+    def _compared(self) -> dict[str, int]:
+        """Positions of the course features that derived features are made of, by name."""
+        return {name: position for position, name in enumerate(self.course) if name in _COMPARED}
+
+    @cached_property
     def digest(self) -> str:
         """Hash of names, order, types and recipe: equal in training and serving, or the release is refused."""
         described = {"recipe": RECIPE, "dtype": DTYPE, "names": self.names, "learner": len(self.learner)}
@@ -92,11 +113,10 @@ class VectorLayout:
         end = edge + len(self.course)
         vector[:, :edge] = learner
         vector[:, edge:end] = course
-        for start, names, values in ((0, self.learner, learner), (edge, self.course, course)):
-            for position, name in enumerate(names):
-                if name.endswith(MOMENT_SUFFIX):
-                    vector[:, start + position] = _days_ago(values[:, position], seconds)
-        columns = {name: course[:, position] for position, name in enumerate(self.course)}
+        for start, positions, values in zip((0, edge), self._moments, (learner, course), strict=True):
+            for position in positions:
+                vector[:, start + position] = _days_ago(values[:, position], seconds)
+        columns = {name: course[:, position] for name, position in self._compared.items()}
         for position, derived in enumerate(_derived(columns, seconds, rows), start=end):
             vector[:, position] = derived
         vector[:, end + len(DERIVED_FEATURES) :] = pair
@@ -119,16 +139,7 @@ def _days_ago(moments: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[np
 def _derived(course: Mapping[str, Floats], seconds: NDArray[np.float64], rows: int) -> list[NDArray[Any]]:
     """Return DERIVED_FEATURES, [rows] each; a column that the service lacks makes its features missing."""
     missing = np.full(rows, np.nan, np.float32)
-    total, week, month, quarter, first = (
-        course.get(name, missing)
-        for name in (
-            "course_enrollments_total",
-            "course_enrollments_7d",
-            "course_enrollments_30d",
-            "course_enrollments_90d",
-            "course_first_enrolled_at",
-        )
-    )
+    total, week, month, quarter, first = (course.get(name, missing) for name in _COMPARED)
     age = np.maximum(_days_ago(first, seconds), 1.0)
     # A few are added, so that small counts do not look like trends.
     return [total / age, (week + 1) / (month + 4), (month + 1) / (quarter + 3)]

@@ -6,11 +6,9 @@ every longer list of the same moment.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from heapq import heapify, heappop, heappush
-from itertools import chain
+from collections import deque
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from math import prod
 
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
@@ -46,37 +44,49 @@ def arrange(
         explored: a new course that is given a place, if any.
         diversity: how much variety of topics counts against the ranking, from 0 to 1 (`serving.diversity`).
     """
-    window = [course for course in ranked[:WINDOW] if constraints.admits(course.course_id)]
+    window = constraints.admitted(ranked[:WINDOW])
     if diversity > 0:
         window = _varied(window, constraints, diversity)
     window = _on_surface(window, constraints, neighbors)
     if explored is not None:
         window = _with_explored(window, explored)
-    sequence = _Sequence(constraints, _pins(window, constraints))
-    rest = (course for course in ranked[WINDOW:] if constraints.admits(course.course_id))
-    for course in chain(window, rest):
-        # Scores are raised to what follows in the window, so that is arranged whole.
-        if len(sequence.arranged) >= max(limit, WINDOW):
-            break
-        sequence.add(course)
-    else:
+    # Scores are raised to what follows in the window, so that is arranged whole.
+    sequence = _Sequence(constraints, _pins(window, constraints), max(limit, WINDOW))
+    if sequence.extend(window) and sequence.extend(constraints.admitted(ranked[WINDOW:])):
         sequence.finish()
-    return _descending(sequence.arranged)[:limit]
+    return _descending(sequence.arranged, limit)
 
 
 class _Sequence:
     """A list while it grows: each course after what it builds upon, and pinned ones in their places."""
 
-    def __init__(self, constraints: Constraints, pins: Mapping[int, tuple[int, RankedCourse]]) -> None:
+    def __init__(self, constraints: Constraints, pins: Mapping[int, tuple[int, RankedCourse]], enough: int) -> None:
         self._constraints = constraints
         self._pins = dict(pins)
+        self._enough = enough
         self.arranged: list[RankedCourse] = []
         self._shown: set[int] = set()
 
-    def add(self, course: RankedCourse) -> None:
-        """Add a course, unless it is there, waits for its place, or needs what cannot be shown."""
-        if course.course_id not in self._shown and course.course_id not in self._pins:
-            self._add_after_steps(course)
+    def extend(self, courses: Iterable[RankedCourse]) -> bool:
+        """Add courses, unless they are there, wait for their places, or need what cannot be shown.
+
+        Returns:
+            Whether all were looked at before there were enough.
+        """
+        arranged, shown, pins = self.arranged, self._shown, self._pins
+        needs: Container[int] = self._constraints.rules.needs if self._constraints.rules is not None else ()
+        for course in courses:
+            if len(arranged) >= self._enough:
+                return False
+            key = course.course_id
+            if key in shown or key in pins:
+                continue
+            if pins or key in needs:
+                self._add_after_steps(course)
+            else:
+                arranged.append(course)
+                shown.add(key)
+        return True
 
     def finish(self) -> None:
         """End the list; what is pinned beyond its end stands at the end."""
@@ -86,9 +96,6 @@ class _Sequence:
     def _add_after_steps(self, course: RankedCourse) -> None:
         steps = self._constraints.steps(course.course_id, self._shown)
         if isinstance(steps, Obstacle):
-            return
-        if not steps and not self._pins:
-            self._append(course)
             return
         why = (Reason(ReasonKind.PREPARES_FOR, course_id=course.course_id),)
         for one in (*(RankedCourse(step, course.score, why) for step in steps), course):
@@ -188,32 +195,42 @@ def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[Ra
 
 def spread_places(topics: Sequence[int | None]) -> list[int]:
     """Return the places of courses in the order that spreads their main topics; None is a course without one."""
-    waiting: defaultdict[int | None, deque[int]] = defaultdict(deque)
-    for place, topic in enumerate(topics):
-        waiting[topic].append(place)
-    # The best course of each topic that is not too frequent; the others wait until it has become rarer.
-    heads = [(places[0], topic) for topic, places in waiting.items()]
-    heapify(heads)
-    recent: deque[int | None] = deque(maxlen=TOPIC_SPREAD - 1)
-    counted: Counter[int | None] = Counter()
+    waiting: dict[int, deque[int]] = {}
+    counted: dict[int | None, int] = dict.fromkeys(topics, 0)
+    # The topic whose first waiting course is next; none but the one that has just become rarer, or was just placed.
+    ready: int | None = None
     found: list[int] = []
+    coming = iter(enumerate(topics))
     while len(found) < len(topics):
-        if heads:
-            place, topic = heappop(heads)
+        if ready is None:
+            place, topic = _next(coming, waiting, counted)
         else:
-            place, topic = min((places[0], each) for each, places in waiting.items() if places)
-        waiting[topic].popleft()
+            place, topic = waiting[ready].popleft(), ready
         found.append(place)
-        if len(recent) == recent.maxlen:
-            leaving = recent[0]
-            counted[leaving] -= 1
-            if leaving not in (None, topic) and counted[leaving] == TOPIC_SHARE - 1 and waiting[leaving]:
-                heappush(heads, (waiting[leaving][0], leaving))
-        recent.append(topic)
+        ready = None
         counted[topic] += 1
-        if waiting[topic] and (topic is None or counted[topic] < TOPIC_SHARE):
-            heappush(heads, (waiting[topic][0], topic))
+        if len(found) >= TOPIC_SPREAD:
+            leaving = topics[found[-TOPIC_SPREAD]]
+            counted[leaving] -= 1
+            if leaving is not None and counted[leaving] == TOPIC_SHARE - 1 and waiting.get(leaving):
+                ready = leaving
     return found
+
+
+def _next(
+    coming: Iterator[tuple[int, int | None]], waiting: dict[int, deque[int]], counted: Mapping[int | None, int]
+) -> tuple[int, int | None]:
+    """Return the next place whose topic is not too frequent; what comes before it waits.
+
+    Where all are too frequent it is the first that waits.
+    """
+    for place, topic in coming:
+        if topic is None or counted[topic] < TOPIC_SHARE:
+            return place, topic
+        waiting.setdefault(topic, deque()).append(place)
+    place, topic = min((places[0], each) for each, places in waiting.items() if places)
+    waiting[topic].popleft()
+    return place, topic
 
 
 def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[RankedCourse]:
@@ -241,14 +258,14 @@ def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int,
 
 
 def _because(course: RankedCourse, reason: Reason) -> RankedCourse:
-    return replace(course, reasons=(reason, *course.reasons))
+    return course._replace(reasons=(reason, *course.reasons))
 
 
-def _descending(arranged: Sequence[RankedCourse]) -> tuple[RankedCourse, ...]:
-    """Raise each score to the highest that follows it."""
-    best = float("-inf")
-    raised: list[RankedCourse] = []
-    for course in reversed(arranged):
-        best = max(best, course.score)
-        raised.append(course if course.score == best else RankedCourse(course.course_id, best, course.reasons))
-    return tuple(reversed(raised))
+def _descending(arranged: Sequence[RankedCourse], limit: int) -> tuple[RankedCourse, ...]:
+    """Return the first courses, each score raised to the highest that follows it."""
+    scores = accumulate((course.score for course in reversed(arranged)), max, initial=float("-inf"))
+    raised = list(scores)[:0:-1]
+    return tuple(
+        course if course.score == best else RankedCourse(course.course_id, best, course.reasons)
+        for course, best in zip(arranged[:limit], raised, strict=False)
+    )

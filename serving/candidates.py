@@ -41,8 +41,7 @@ def select_candidates(relations: Relations, eligible: NDArray[np.bool_]) -> Inte
         eligible: bool[n], courses that may be shown.
     """
     chosen = np.zeros(len(eligible), np.bool_)
-    for _, positions in brought(relations, eligible):
-        chosen[positions] = True
+    chosen[np.concatenate([positions for _, positions in brought(relations, eligible)])] = True
     return chosen.nonzero()[0]
 
 
@@ -53,13 +52,15 @@ def brought(relations: Relations, eligible: NDArray[np.bool_]) -> Iterator[tuple
     Of equal scores those of the first positions are taken.
     """
     near, popularity, best = relations.near, relations.popularity, kernels().best
+    admitted = eligible[near]
     for name, values in zip(WEIGHING, relations.sums, strict=True):
-        yield name, best(values, eligible, near, QUOTAS[name])
+        yield name, near[best(values, admitted, QUOTAS[name])]
     content, titles, topics = relations.described
-    yield "content", best(content, eligible, None, QUOTAS["content"])
-    yield "titles", best(titles, eligible, None, QUOTAS["titles"])
+    yield "content", best(content, eligible, QUOTAS["content"])
+    yield "titles", best(titles, eligible, QUOTAS["titles"])
     taken = popularity.taken
-    yield "topic_popularity", best(topics[taken] * popularity.weights, eligible, taken, QUOTAS["topic_popularity"])
+    wanted = topics[taken] * popularity.weights
+    yield "topic_popularity", taken[best(wanted, eligible[taken], QUOTAS["topic_popularity"])]
     yield "popularity", most_popular(popularity, eligible, QUOTAS["popularity"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Iterable, Iterator, Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -10,7 +10,7 @@ from functools import cached_property
 from database.tables.enrollments import EnrollmentStatus
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
 from serving.learners import Learner
-from serving.rankings import RecommendationRequest
+from serving.rankings import RankedCourse, RecommendationRequest
 from serving.rulebook import Rules, StaffRule
 
 _DEEPEST = 50
@@ -69,13 +69,16 @@ class Constraints:
         return replace(self.request, readable=readable, hidden=self._hidden)
 
     def admits(self, course_id: int) -> bool:
-        """Say whether a course has no obstacle of its own; asked for hundreds of courses a list."""
-        readable, allowed = self._readable, self.request.allowed
-        return (
-            course_id not in self._out
-            and (readable is None or course_id in readable)
-            and (allowed is None or course_id in allowed)
-        )
+        """Say whether a course has no obstacle of its own."""
+        return course_id not in self._out and all(course_id in courses for courses in self._only)
+
+    def admitted(self, ranked: Iterable[RankedCourse]) -> list[RankedCourse]:
+        """Return the courses that have no obstacle of their own; asked for hundreds of courses a list."""
+        out = self._out
+        found = [course for course in ranked if course.course_id not in out]
+        for courses in self._only:
+            found = [course for course in found if course.course_id in courses]
+        return found
 
     def obstacles(self, course_id: int) -> Iterator[Obstacle]:
         """Yield all that keeps a course from the list, but for prerequisites, which `steps` tells."""
@@ -177,6 +180,11 @@ class Constraints:
     @cached_property
     def _readable(self) -> frozenset[int] | None:
         return None if self.rules is None else self.rules.readable(self._languages)
+
+    @cached_property
+    def _only(self) -> tuple[frozenset[int], ...]:
+        """Sets that a course must be in."""
+        return tuple(courses for courses in (self._readable, self.request.allowed) if courses is not None)
 
     @cached_property
     def _out(self) -> frozenset[int]:

@@ -63,28 +63,49 @@ class OnlineReader:
         Raises:
             UnavailableError: the online store or the registry cannot be read.
         """
-        names, features, places = self._served.reading.of(self._owner)
-        try:
-            response = self._ask(features, ids)
-        except Exception as error:
-            # Feast raises errors of many families: of Redis, of sockets, its own, and plain ones.
-            raise UnavailableError(f"The online store cannot be read: {error}") from error
-        values = np.full((len(ids), len(names)), np.nan)
-        for feature in features:
+        names, _, places, views = self._served.reading.of(self._owner)
+        values, moments = np.full((len(ids), len(names)), np.nan), np.zeros(len(ids), np.int64)
+        keys = _entity_keys(self._key, ids) if views else []
+        for view, features in views:
             try:
-                values[:, places[feature.name]] = feature.encode(response[feature.name])
-            except (TypeError, ValueError) as error:
-                # What was written is not of the declared kind: missing, as for a view that is gone.
-                self._unreadable.add(1, {"view": feature.view})
-                _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
-        stamps = [response[f"{feature.name}__ts"] for feature in features]
-        moments = np.array(stamps, np.int64).reshape(len(features), len(ids)).max(axis=0, initial=0)
+                rows = self._ask(view, keys, features)
+            except Exception as error:
+                # Feast raises errors of many families: of Redis, of sockets, its own, and plain ones.
+                raise UnavailableError(f"The online store cannot be read: {error}") from error
+            for place, feature in enumerate(features):
+                try:
+                    encoded = feature.encode([row[place] for _, row in rows])
+                except (TypeError, ValueError) as error:
+                    # What was written is not of the declared kind: missing, as for a view that is gone.
+                    self._unreadable.add(1, {"view": feature.view})
+                    _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
+                    continue
+                for column, where in enumerate(places[feature.name]):
+                    values[:, where] = encoded[:, column]
+            np.maximum(moments, [moment for moment, _ in rows], out=moments)
         return OnlineRows(names, values, moments)
 
-    def _ask(self, features: Sequence[StoredFeature], ids: Sequence[int]) -> dict[str, list[Any]]:
-        if not features:
-            return {}
-        found: dict[str, list[Any]] = self._served.store.get_online_features(
-            features=[feature.reference for feature in features], entity_rows={self._key: list(ids)}
-        ).to_dict(include_event_timestamps=True)
+    def _ask(self, view: Any, keys: Sequence[Any], features: Sequence[StoredFeature]) -> list[tuple[int, list[Any]]]:
+        """Return of each entity unix seconds, 0 where it is not known, and the values of the features.
+
+        The provider is asked as `get_online_features` asks it; that would look up in the registry what is known here,
+        and hand the values through a response of its own, for most of the time that a read of one entity takes.
+        """
+        from feast.type_map import feast_value_type_to_python_type as read  # noqa: PLC0415 - Feast takes seconds.
+
+        store, names = self._served.store, [each.name for each in features]
+        found = []
+        # Online stores may add to the names that they are given.
+        for moment, row in store.provider.online_read(store.config, view, keys, [*names]):
+            known = row or {}
+            values = [read(known[name]) if name in known else None for name in names]
+            found.append((0 if moment is None else int(moment.timestamp()), values))
         return found
+
+
+def _entity_keys(name: str, ids: Sequence[int]) -> list[Any]:
+    """Return entities as Feast's online stores are asked for them."""
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # noqa: PLC0415 - As above.
+    from feast.protos.feast.types.Value_pb2 import Value  # noqa: PLC0415 - As above.
+
+    return [EntityKey(join_keys=[name], entity_values=[Value(int64_val=each)]) for each in ids]

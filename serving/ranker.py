@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from itertools import starmap
 from typing import Protocol
 
 import numpy as np
@@ -254,7 +253,7 @@ def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
     reasons = reasons_for(_evidence(model, question, history), places[: question.explained])
     reasons += [()] * (len(places) - len(reasons))
     ids = model.traits.course_ids[places].tolist()
-    return tuple(starmap(RankedCourse, zip(ids, values.tolist(), reasons, strict=True)))
+    return tuple(map(RankedCourse._make, zip(ids, values.tolist(), reasons, strict=True)))
 
 
 def _relations(model: RankingModel, history: History) -> Relations:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from database.tables.recommendations import RecommendationSurface
@@ -33,8 +34,7 @@ class ReasonKind(StrEnum):
     POPULAR = "POPULAR"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One true reason; it speaks of the learner's own history and choices, and never of another learner."""
 
     kind: ReasonKind
@@ -42,8 +42,7 @@ class Reason:
     topic_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RankedCourse:
+class RankedCourse(NamedTuple):
     """A course in its place; `score` orders the list it stands in and means nothing beyond."""
 
     course_id: int

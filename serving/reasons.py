@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History
 from features.interactions import Integers, Sparse, spread
-from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT
-from features.similarity import Similarities
+from features.kernels import Groups, kernels
+from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT, WEIGHING
+from features.similarity import Similarities, positions_of
 from serving.rankings import Reason, ReasonKind
 
+_PARTS = tuple(WEIGHING)
 MOST_REASONS = 2
 POPULAR_PLACES = 100
 """A course is called popular when it is among so many of the last 30 days, by enrollments."""
@@ -82,17 +84,24 @@ def reasons_for(evidence: Evidence, columns: Integers) -> list[tuple[Reason, ...
     if not len(columns):
         return []
     contributed = contributions(evidence, columns)
-    strongest = contributed.argmax(axis=0)
-    own, _, _ = spread(evidence.traits.topics, evidence.history.courses)
-    known = frozenset(own.tolist())
+    strongest = evidence.history.courses[contributed.argmax(axis=0)]
+    because, speaks = evidence.traits.course_ids[strongest].tolist(), (contributed.max(axis=0) > 0).tolist()
+    counts = evidence.popularity[columns]
+    popular, numbers = (counts >= evidence.bars.overall).tolist(), counts.tolist()
+    known, goals = _topics_of_interest(evidence)
     answers = []
-    for place, column in enumerate(columns.tolist()):
+    for place, own in enumerate(_topics(evidence.traits.topics, columns)):
         reasons: list[Reason] = []
-        if contributed[strongest[place], place] > 0:
-            course = evidence.history.courses[strongest[place]]
-            reasons.append(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=int(evidence.traits.course_ids[course])))
-        reasons += _by_topic(evidence, column, known)
-        if not reasons and evidence.popularity[column] >= evidence.bars.overall:
+        if speaks[place]:
+            reasons.append(Reason(ReasonKind.BECAUSE_YOU_TOOK, course_id=because[place]))
+        goal = next((topic for topic in own if topic in goals), None)
+        if goal is not None:
+            reasons.append(Reason(ReasonKind.MATCHES_GOAL, topic_id=goals[goal]))
+        # The first of its topics that the learner knows and that it is popular in.
+        topic = next((each for each in own if each in known and numbers[place] >= known[each]), None)
+        if topic is not None:
+            reasons.append(Reason(ReasonKind.POPULAR_IN_TOPIC, topic_id=int(evidence.topic_ids[topic])))
+        if not reasons and popular[place]:
             reasons.append(Reason(ReasonKind.POPULAR))
         answers.append(tuple(reasons[:MOST_REASONS]))
     return answers
@@ -104,43 +113,54 @@ def contributions(evidence: Evidence, columns: Integers) -> NDArray[np.float64]:
     Cosines and transitions are weighted as the retrievers weigh them. Content only counts where neither says
     anything, because its scale is another.
     """
-    courses, ages, size = evidence.history.courses[:RECENT], evidence.history.ages[:RECENT], len(evidence.traits)
+    courses, ages = evidence.history.courses[:RECENT], evidence.history.ages[:RECENT]
     weights = RECENCY**ages
-    total = weights[:, None] * _block(evidence.similarities.item_item, courses, columns, size)
+    cosines, followed = _met(evidence.similarities, courses, columns)
+    total: NDArray[np.float64] = weights[:, None] * cosines
     decayed = np.where(ages < TRANSITION_RECENT, TRANSITION_RECENCY**ages, 0.0)
-    total += decayed[:, None] * _block(evidence.similarities.transitions, courses, columns, size)
+    total += decayed[:, None] * followed
     silent = ~total.any(axis=0)
     if silent.any():
-        content = evidence.traits.content
-        alike = (content[courses] @ content[columns[silent]].T).toarray()
-        total[:, silent] = weights[:, None] * alike
+        total[:, silent] = weights[:, None] * _alike(evidence.traits, courses, columns[silent])
     return total
 
 
-def _by_topic(evidence: Evidence, column: int, known: frozenset[int]) -> Iterator[Reason]:
-    """Yield that a course is on a chosen topic, and that it is popular in a topic of the history."""
-    topics = evidence.traits.topics
-    own = topics.indices[topics.indptr[column] : topics.indptr[column + 1]].tolist()
-    for topic in own:
-        if int(evidence.topic_ids[topic]) in evidence.goals:
-            yield Reason(ReasonKind.MATCHES_GOAL, topic_id=int(evidence.topic_ids[topic]))
-            break
-    for topic in own:
-        if topic in known and evidence.popularity[column] >= evidence.bars.by_topic[topic]:
-            yield Reason(ReasonKind.POPULAR_IN_TOPIC, topic_id=int(evidence.topic_ids[topic]))
-            break
+def _met(similarities: Similarities, courses: Integers, columns: Integers) -> Floats:
+    """Return float32[2, h, k], cosines and transitions of courses of the history with others."""
+    count, size = len(courses), similarities.rows.width
+    places = np.zeros(size, np.int32)
+    places[columns] = np.arange(1, len(columns) + 1)
+    which = np.concatenate([courses + _PARTS.index(name) * size for name in ("item_item", "transitions")])
+    met = kernels().grouped_sums(similarities.rows, which, Groups.each(2 * count), (places, len(columns) + 1))
+    return met[:, 1:].reshape(2, count, len(columns))
 
 
-def _block(matrix: Sparse, rows: Integers, columns: Integers, size: int) -> NDArray[np.float64]:
-    """Return float64[h, k], the values where rows and columns meet."""
-    places = np.full(size, -1)
-    places[columns] = np.arange(len(columns))
-    found, values, entries = spread(matrix, rows)
-    met = places[found]
-    kept = met >= 0
-    block = np.zeros((len(rows), len(columns)))
-    block[entries[kept], met[kept]] = values[kept]
-    return block
+def _alike(traits: CourseTraits, courses: Integers, columns: Integers) -> Floats:
+    """Return float32[h, k], cosines of the content of courses of the history with that of others."""
+    loops, rows = kernels(), traits.contents
+    near, places = loops.named_columns(rows, courses)
+    into = places, len(near) + 1
+    one, other = (loops.grouped_sums(rows, which, Groups.each(len(which)), into)[:, 1:] for which in (courses, columns))
+    # Added along the longest axis of memory, one column of the content after the other.
+    cosines: Floats = np.add.reduce(one.T[:, :, None] * other.T[:, None, :], axis=0)
+    return cosines
+
+
+def _topics_of_interest(evidence: Evidence) -> tuple[dict[int, float], dict[int, int]]:
+    """Return the topics of the history with what counts as popular in them, and the chosen topics with their ids.
+
+    Both by their columns in the topics of courses.
+    """
+    known, _, _ = spread(evidence.traits.topics, evidence.history.courses)
+    chosen, found = positions_of(np.array(sorted(evidence.goals), np.int64), evidence.topic_ids)
+    goals = dict(zip(chosen[found].tolist(), evidence.topic_ids[chosen[found]].tolist(), strict=True))
+    return dict(zip(known.tolist(), evidence.bars.by_topic[known].tolist(), strict=True)), goals
+
+
+def _topics(topics: Sparse, columns: Integers) -> Iterator[list[int]]:
+    """Yield the topics of each course."""
+    for start, end in zip(topics.indptr[columns].tolist(), topics.indptr[columns + 1].tolist(), strict=True):
+        yield topics.indices[start:end].tolist()
 
 
 def _bar(popularity: Floats, places: int) -> float:

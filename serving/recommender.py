@@ -352,7 +352,7 @@ class Recommender:
             _LOG.warning("Reasons could not be found: %r", error)
             return tuple(courses)
         return tuple(
-            replace(course, reasons=(*course.reasons, *why)[:_MOST_REASONS])
+            course._replace(reasons=(*course.reasons, *why)[:_MOST_REASONS])
             for course, why in zip(courses, found, strict=True)
         )
 

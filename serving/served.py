@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,11 +35,13 @@ class ReadingOfOwner(NamedTuple):
         columns: names of all columns, sorted.
         features: what the store is asked for.
         places: positions of the columns of each of these, by name.
+        views: feature views as Feast knows them, each with those of the features that it has.
     """
 
     columns: tuple[str, ...]
     features: tuple[StoredFeature, ...]
     places: Mapping[str, list[int]]
+    views: tuple[tuple[Any, tuple[StoredFeature, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Reading:
         readable: features that the store is asked for.
         lost: why a view, by name, is not read, wholly or in part.
         until: when a view that is read becomes too old; None when none does.
+        views: the feature views of the readable features by name, as Feast knew them when they were looked up.
     """
 
     wanted: tuple[StoredFeature, ...]
     readable: tuple[StoredFeature, ...]
     lost: Mapping[str, str]
     until: datetime | None
+    views: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def of(self, owner: Owner) -> ReadingOfOwner:
         """Return what is read of an owner; remembered, because each request asks."""
@@ -71,7 +75,9 @@ class Reading:
         columns = tuple(sorted(column for each in self.wanted if each.owner == owner for column in each.columns))
         features = tuple(each for each in self.readable if each.owner == owner)
         places = {each.name: [columns.index(column) for column in each.columns] for each in features}
-        return ReadingOfOwner(columns, features, places)
+        names = dict.fromkeys(each.view for each in features)
+        views = ((self.views[name], tuple(each for each in features if each.view == name)) for name in names)
+        return ReadingOfOwner(columns, features, places, tuple(views))
 
 
 class ServedFeatures:
@@ -134,9 +140,10 @@ class ServedFeatures:
         earlier = tuple(each for each in before if columns.isdisjoint(each.columns))
         lost: dict[str, str] = {}
         ends: list[datetime] = []
-        readable = self._readable(wanted, lost, ends)
-        readable += [each for each in self._readable(earlier, {}, []) if each not in readable]
-        found = Reading((*wanted, *earlier), tuple(readable), lost, min(ends, default=None))
+        views = {view.name: view for view in self.store.list_feature_views()}
+        readable = self._readable(views, wanted, lost, ends)
+        readable += [each for each in self._readable(views, earlier, {}, []) if each not in readable]
+        found = Reading((*wanted, *earlier), tuple(readable), lost, min(ends, default=None), views)
         self._tell(found)
         versions = self._versions()
         if versions != self._followed:
@@ -175,13 +182,16 @@ class ServedFeatures:
                     yield stored_feature(owner, projection.name, field.name, str(field.dtype), field.tags)
 
     def _readable(
-        self, wanted: Iterable[StoredFeature], lost: dict[str, str], ends: list[datetime]
+        self,
+        views: Mapping[str, Any],
+        wanted: Iterable[StoredFeature],
+        lost: dict[str, str],
+        ends: list[datetime],
     ) -> list[StoredFeature]:
-        """Return what can be read; tell in `lost` why the rest cannot, and in `ends` until when the former can."""
+        """Return what can be read of views; tell in `lost` why the rest cannot, in `ends` until when the former can."""
         by_view: dict[str, list[StoredFeature]] = {}
         for feature in wanted:
             by_view.setdefault(feature.view, []).append(feature)
-        views = {view.name: view for view in self.store.list_feature_views()}
         readable = []
         for name, features in by_view.items():
             if name not in views:

@@ -22,10 +22,13 @@ from database.session import Database
 from database.tables.courses import courses as course_table
 from feature_repo.services import RANKING
 from feature_repo.store import open_store
+from features.columns import Owner
 from features.course import POPULARITY_FEATURES, PROFILE_FEATURES
 from features.learner import LEARNER_FEATURES
 from serving.course_matrix import CourseMatrixHolder
 from serving.learner_features import TIMEOUT, LearnerFeatures
+from serving.online import OnlineReader
+from serving.served import ServedFeatures
 from tests.event_logs import Course, Event, random_courses, random_events
 from tests.platforms import write_courses, write_events
 
@@ -83,6 +86,24 @@ async def test_a_learner_is_read_by_name(clock: ManualClock, materialized: Featu
     )
     assert clock() - timedelta(days=5) == vector.updated_at
     assert len(LEARNER_FEATURES) == len(vector)
+
+
+@pytest.mark.parametrize("owner", ["learner", "course"])
+async def test_what_is_read_is_what_feast_answers(materialized: FeaturePlaces, owner: Owner) -> None:
+    """Values and moments are those of `get_online_features`, of who is not known too."""
+    store, ids = open_store(materialized.data_dir, materialized.redis_url, materialized.project), [7, 1, 2, 3, 30, 8]
+    served = ServedFeatures(store, RANKING)
+    names, features, *_ = served.reading.of(owner)
+    response = store.get_online_features(
+        features=[each.reference for each in features], entity_rows={f"{owner}_id": ids}
+    ).to_dict(include_event_timestamps=True)
+    found = OnlineReader(served, owner).read(ids)
+    assert sorted(each.name for each in features) == list(names) == list(found.names)
+    np.testing.assert_array_equal(np.array([response[name] for name in names], np.float64).T, found.values)
+    assert np.isfinite(found.values).any()
+    moments = np.array([response[f"{name}__ts"] for name in names])
+    np.testing.assert_array_equal(moments.max(axis=0), found.moments)
+    assert found.moments.min() == 0 < found.moments.max()
 
 
 async def test_a_learner_without_features_is_all_missing(materialized: FeaturePlaces) -> None:

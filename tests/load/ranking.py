@@ -36,7 +36,16 @@ from serving.learners import Learner
 from serving.ranker import Question, RankingModel, explain, rank
 from serving.rankings import RankedCourse, RecommendationRequest
 from serving.rulebook import CourseFacts, Rules
-from tests.load.ranking_world import NOW, SHOWN, RankingWorld, filled_store, read_courses, read_learner, real, simulated
+from tests.load.ranking_world import (
+    NOW,
+    SHOWN,
+    RankingWorld,
+    filled_store,
+    learner_reader,
+    read_courses,
+    real,
+    simulated,
+)
 from tests.load.report import replace_figures, written_table
 from training.release import FittedModel
 from training.scoring import score
@@ -61,7 +70,7 @@ _PARTS: tuple[tuple[Any, str, str, tuple[str, ...]], ...] = (
 )
 _REST = "order and list"
 _ARRANGED, _EXPLAINED = "200 ranked for a surface and arranged, besides", "reasons of 20"
-_LEARNER, _FEAST = "Feast: features of the learner", "Feast: features of the candidates"
+_LEARNER, _FEAST = "Feast: features of the learner, as requests read them", "Feast: features of the candidates"
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ def measure(world: RankingWorld) -> Costs:
     for each in world.questions[:20]:
         rank(model, each)
     rules, counts = _rules(model), []
+    reader = None if world.store is None else learner_reader(world.store)
     for each in world.questions:
         parts[_WHOLE].append(spent(lambda each=each: rank(model, each)))  # type: ignore[misc]  # It is called now.
     with timed() as total:
@@ -142,10 +152,10 @@ def measure(world: RankingWorld) -> Costs:
         parts[_EXPLAINED].append(spent(lambda e=each, s=shown: explain(model, e, s)))  # type: ignore[misc]
         columns = candidates_of(model, each)
         counts.append(len(columns))
-        if world.store is not None:
+        if reader is not None:
             ids = model.traits.course_ids[columns].tolist()
             parts[_FEAST].append(spent(lambda i=ids: read_courses(world.store, i), time.process_time))  # type: ignore[misc]
-            parts[_LEARNER].append(spent(lambda: read_learner(world.store, 1), time.process_time))
+            parts[_LEARNER].append(spent(lambda: reader.read([1]), time.process_time))
     return Costs(world.title, float(np.median(counts)), dict(parts))
 
 

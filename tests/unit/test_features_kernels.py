@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features import kernels as module
-from features.interactions import Integers, empty_matrix
+from features.interactions import empty_matrix
 from features.kernels import CompiledKernels, Floats, Groups, Kernels, NumpyKernels, Rows, compiled_kernels, kernels
 
 SIZE, COUNT = 150, 40
@@ -58,11 +58,29 @@ def test_both_sum_rows_alike(seed: int, asked: int) -> None:
             np.testing.assert_array_equal(
                 loops.grouped_sums(rows, which, groups, into), expected.grouped_sums(rows, which, groups, into)
             )
-    vector = rng.normal(size=17).astype(np.float32) * (rng.random(17) < 0.5)
-    np.testing.assert_array_equal(loops.times_vector(rows, vector), expected.times_vector(rows, vector))
+    columns = np.flatnonzero(rng.random(17) < 0.5)
+    factors = rng.normal(size=len(columns)).astype(np.float32)
+    product = loops.times_vector(rows, columns, factors)
+    np.testing.assert_array_equal(product, expected.times_vector(rows, columns, factors))
+    np.testing.assert_allclose(product, rows.matrix.toarray()[:, columns] @ factors, rtol=1e-4, atol=1e-5)
+    vector = rng.normal(size=len(near) + 1).astype(np.float32)
     np.testing.assert_array_equal(
-        loops.rows_times_vector(rows, which, vector), expected.rows_times_vector(rows, which, vector)
+        loops.rows_times_vector(rows, which, places, vector), expected.rows_times_vector(rows, which, places, vector)
     )
+
+
+def test_products_of_many_rows_are_those_of_few() -> None:
+    """A product that is made in several parts is NumPy's too, where a part has entries of no column or of all."""
+    rng = np.random.default_rng(5)
+    values = rng.random((20_000, 30), np.float32)
+    values[rng.random(values.shape) > 0.1] = 0
+    values[5_000:13_000] = 0
+    rows, columns = Rows(sp.csr_array(values)), np.arange(3, 28, 2)
+    factors = rng.normal(size=len(columns)).astype(np.float32)
+    found, wanted = (loops.times_vector(rows, columns, factors) for loops in (compiled(), NumpyKernels()))
+    np.testing.assert_array_equal(found, wanted)
+    assert found[:5_000].any()
+    assert not found[5_000:13_000].any()
 
 
 @BOTH
@@ -80,24 +98,25 @@ def test_sums_are_those_of_dense_matrices(loops: Kernels) -> None:
 
 
 @BOTH
-@given(values=scores, eligible=arrays(np.bool_, SIZE))
+@given(values=scores, eligible=arrays(np.bool_, SIZE), count=st.sampled_from([5, COUNT]))
 @settings(max_examples=60, deadline=None)
-def test_the_best_are_the_largest_that_may_be_shown(loops: Kernels, values: Floats, eligible: Mask) -> None:
-    """What is found are the largest positive eligible values; of equal ones, those that come first; in order."""
+def test_the_best_are_the_largest_that_may_be_shown(loops: Kernels, values: Floats, eligible: Mask, count: int) -> None:
+    """What is found are the largest positive eligible values; of equal ones, those that come first."""
     worthy = [position for position in range(SIZE) if eligible[position] and values[position] > 0]
-    expected = sorted(worthy, key=lambda position: (-values[position], position))[:COUNT]
-    assert sorted(expected) == loops.best(values, eligible, None, COUNT).tolist()
+    expected = sorted(worthy, key=lambda position: (-values[position], position))[:count]
+    assert sorted(expected) == sorted(loops.best(values, eligible, count).tolist())
 
 
-@BOTH
-@given(values=scores, eligible=arrays(np.bool_, 2 * SIZE), count=st.integers(0, 2 * SIZE), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
-def test_the_best_of_some_positions(loops: Kernels, values: Floats, eligible: Mask, count: int, seed: int) -> None:
-    """Values of some positions are looked at like those of all."""
-    some: Integers = np.sort(np.random.default_rng(seed).permutation(2 * SIZE)[:SIZE]).astype(np.int64)
-    whole = np.zeros(2 * SIZE, np.float32)
-    whole[some] = values
-    assert loops.best(whole, eligible, None, count).tolist() == loops.best(values, eligible, some, count).tolist()
+@given(count=st.integers(0, 120), seed=st.integers(0, 10_000), levels=st.sampled_from([3, 60, 10**6]))
+@settings(max_examples=80, deadline=None)
+def test_both_find_the_same_best_of_many(count: int, seed: int, levels: int) -> None:
+    """Of thousands of values, many of them equal or none, few of them positive or all, the same are found."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(1, 6_000))
+    values = (rng.integers(0, levels, size) - rng.integers(0, levels)).astype(np.float32)
+    eligible = rng.random(size) < rng.choice([0.01, 0.5, 1.0])
+    found, wanted = (sorted(loops.best(values, eligible, count).tolist()) for loops in (compiled(), NumpyKernels()))
+    assert wanted == found
 
 
 @given(values=scores, eligible=arrays(np.bool_, SIZE))
@@ -106,18 +125,19 @@ def test_many_are_chosen_from_like_few(values: Floats, eligible: Mask) -> None:
     """Looking at a part first changes nothing."""
     assume(np.isfinite(values).all())
     with pytest.MonkeyPatch.context() as patch:
-        expected = NumpyKernels().best(values, eligible, None, 8).tolist()
+        expected = sorted(NumpyKernels().best(values, eligible, 8).tolist())
         patch.setattr(module, "_SAMPLE", 30)
-        assert expected == NumpyKernels().best(values, eligible, None, 8).tolist()
+        assert expected == sorted(NumpyKernels().best(values, eligible, 8).tolist())
 
 
 @BOTH
 def test_nothing_is_found_in_nothing(loops: Kernels) -> None:
     """Empty arrays bring nothing, and no error."""
-    assert 0 == len(loops.best(np.zeros(0, np.float32), np.zeros(0, np.bool_), None, COUNT))
+    assert 0 == len(loops.best(np.zeros(0, np.float32), np.zeros(0, np.bool_), COUNT))
+    assert 0 == len(loops.best(np.ones(9, np.float32), np.ones(9, np.bool_), 0))
     rows = Rows(empty_matrix((3, 0)))
     assert (3, 0) == (
-        len(loops.times_vector(rows, np.zeros(0, np.float32))),
+        len(loops.times_vector(rows, np.zeros(0, np.int64), np.zeros(0, np.float32))),
         len(loops.named_columns(rows, np.array([1]))[0]),
     )
 
