@@ -31,10 +31,9 @@ from features.similarity import Similarities, membership
 from features.vector import VectorLayout
 from serving.artifact import Release, ReleaseManifest
 from serving.course_matrix import CourseMatrix, CourseMatrixHolder
-from serving.online import OnlineReader
 from serving.ranker import Question, RankingModel, align
 from serving.releases import ReleaseHolder
-from serving.served import ServedFeatures
+from training.fit import ROUNDS
 from training.history import LearningHistory, load_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,7 +63,7 @@ class RankingWorld:
     history: LearningHistory | None = None
 
 
-def simulated(courses: int, *, learners: int = 200, rounds: int = 300, seed: int = 7) -> RankingWorld:
+def simulated(courses: int, *, learners: int = 200, rounds: int = ROUNDS, seed: int = 7) -> RankingWorld:
     """Return a catalog as dense as the real one: 200 neighbors a row in every similarity, titles of six words."""
     rng = np.random.default_rng(seed)
     matrix = _matrix(courses, rng)
@@ -251,8 +250,7 @@ def read_courses(store: Any, ids: list[int]) -> dict[str, list[Any]]:
     return found
 
 
-def learner_reader(store: Any) -> OnlineReader:
-    """Return what reads learners, as each request does."""
-    reader = OnlineReader(ServedFeatures(store, RANKING), "learner")
-    reader.refresh()
-    return reader
+def read_learner(store: Any, learner_id: int) -> None:
+    """Read the features of one learner, as each request does."""
+    references = [f"learner_activity:{name}" for name in learner.LEARNER_FEATURES]
+    store.get_online_features(features=references, entity_rows={learner.ENTITY: [learner_id]}).to_dict()
