@@ -31,8 +31,10 @@ from features.similarity import Similarities, membership
 from features.vector import VectorLayout
 from serving.artifact import Release, ReleaseManifest
 from serving.course_matrix import CourseMatrix, CourseMatrixHolder
+from serving.online import OnlineReader
 from serving.ranker import Question, RankingModel, align
 from serving.releases import ReleaseHolder
+from serving.served import ServedFeatures
 from training.fit import ROUNDS
 from training.history import LearningHistory, load_history
 
@@ -250,7 +252,8 @@ def read_courses(store: Any, ids: list[int]) -> dict[str, list[Any]]:
     return found
 
 
-def read_learner(store: Any, learner_id: int) -> None:
-    """Read the features of one learner, as each request does."""
-    references = [f"learner_activity:{name}" for name in learner.LEARNER_FEATURES]
-    store.get_online_features(features=references, entity_rows={learner.ENTITY: [learner_id]}).to_dict()
+def learner_reader(store: Any) -> OnlineReader:
+    """Return what reads learners, as each request does."""
+    reader = OnlineReader(ServedFeatures(store, RANKING), "learner")
+    reader.refresh()
+    return reader
