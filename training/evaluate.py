@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 
 from features.interactions import Integers
-from features.similarity import Similarities, fit_similarities
-from serving.trees import Scorer
+from features.similarity import fit_similarities
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
-from training.dataset import Examples, PointInTimeFeatures, examples, with_features
+from training.dataset import PointInTimeFeatures
 from training.history import LearningHistory
 from training.judgment import Judgment
-from training.lists import ListQuality, first_ten, list_quality
-from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
+from training.lists import ListQuality, list_quality
+from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, measured
 from training.notes import Notes, curve_steps, notes
 from training.providers import ProviderConcentration, provider_concentration
+from training.ranking import model_ranks
 from training.segments import segments
 from training.split import Protocol, Split, Stage, decided
 from training.tradeoffs import WEIGHTS, Tradeoff, VariedLists
@@ -139,13 +138,14 @@ def evaluate(
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())
     varied = VariedLists(history.traits.topics, WEIGHTS if thorough else ())
-    ranks["model"], lists, curve = _model_ranks(
-        history, test, similarities, booster, features, step=step, name=name, steps=steps, varied=varied
+    advance = step(name, len(test.decisions))
+    ranks["model"], lists, curve = model_ranks(
+        history, test, similarities, booster, features, advance=advance, steps=steps, varied=varied
     )
     if test.until is not None:
         daily = replace(test, until=None)
-        name = "Ranking them as of each day"
-        ranks["model-daily"], *_ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
+        advance = step("Ranking them as of each day", len(test.decisions))
+        ranks["model-daily"], *_ = model_ranks(history, daily, similarities, booster, features, advance=advance)
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
     histories = decided(history, test, test.decisions)
@@ -216,47 +216,6 @@ def _baseline_ranks(
         advance(1)
     knowledge.models.clear()
     return ranks, best
-
-
-def _model_ranks(
-    history: LearningHistory,
-    test: Stage,
-    similarities: Similarities,
-    booster: xgboost.Booster,
-    features: PointInTimeFeatures,
-    *,
-    step: Step,
-    name: str,
-    steps: Sequence[int] = (),
-    varied: VariedLists | None = None,
-) -> tuple[Integers, Integers, list[tuple[int, float]]]:
-    """Return ranks among the candidates, which are what serving ranks, and the first ten of each list.
-
-    Third is NDCG@10 of the first so many trees of the ranker, by the steps. The lists are also given to `varied`.
-    """
-    advance, scorer = step(name, len(test.decisions)), Scorer(booster)
-    ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
-    curve = dict.fromkeys(steps, 0.0)
-    for part in examples(history, test, similarities):
-        vectors = with_features(history, part, features)
-        scores = scorer.scores(vectors)
-        for trees in steps:
-            early = booster.inplace_predict(vectors, iteration_range=(0, trees))
-            curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))
-        ranks.append(_candidate_ranks(part, scores))
-        lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
-        if varied is not None:
-            varied.add(part, scores)
-        advance(len(part.decisions))
-    return np.concatenate(ranks), np.concatenate(lists), list(curve.items())
-
-
-def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
-    count = len(part.decisions)
-    targets = np.full(count, np.inf)
-    targets[part.rows[part.taken]] = scores[part.taken]
-    reached = np.bincount(part.rows, weights=scores >= targets[part.rows], minlength=count).astype(np.int64)
-    return np.where(np.isfinite(targets), reached, NOT_RANKED)
 
 
 def _segments(history: LearningHistory, test: Stage, ranks: dict[str, Integers], seed: int) -> tuple[Segment, ...]:
