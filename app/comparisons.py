@@ -7,10 +7,11 @@ transaction.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TypeAlias
 
 from app.interruptible import in_thread
 from app.model_training import feature_places, learning_history
@@ -26,13 +27,9 @@ from training.judgment import Comparison, Judgment, compare, judged_alike
 from training.rejudgment import rejudged
 from training.release import counted
 
-
-class JudgesAgain(Protocol):
-    """Asks a release the decisions that another one was judged on."""
-
-    async def __call__(self, release: Release, asked: Judgment) -> Judgment:
-        """Return its ranks of those that it cannot have learned from; raises InputError."""
-        ...
+JudgesAgain: TypeAlias = Callable[[Release, Judgment], Awaitable[Judgment]]
+"""Asks a release the decisions that another one was judged on, and returns its ranks of those that it cannot have
+learned from; raises InputError."""
 
 
 @dataclass(frozen=True)
