@@ -68,7 +68,8 @@ class Evaluation:
         comparisons: of the model with each baseline.
         segments: kinds of decisions, judged apart.
         lists: what the model's lists are like beyond that; None when it was not asked.
-        tradeoffs: NDCG and lists at several weights of diversity, from none; empty when it was not asked.
+        tradeoffs: NDCG and lists at several weights of diversity, from none, of a sample where there are many; empty
+            when it was not asked.
         providers: how its lists share places out among instructors; None where no course names any.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
         judgment: the ranks of every decision, which figures of two releases are compared by; no part of the tables.
@@ -117,6 +118,7 @@ def evaluate(
     seed: int,
     step: Step,
     thorough: bool = False,
+    threads: int = 1,
 ) -> Evaluation:
     """Rank the courses of every test decision with the model and the baselines.
 
@@ -129,23 +131,26 @@ def evaluate(
         seed: of tuning and resampling.
         step: draws progress.
         thorough: whether to compare with all baselines, which takes minutes, and not with the quick ones only.
+        threads: how many may be used; the figures are the same with any.
     """
     rng = np.random.default_rng(seed)
     test = divided.test
-    knowledge = Knowledge(history, history.interactions.select(test.known))
+    knowledge = Knowledge(history, history.interactions.select(test.known), threads=threads)
     similarities = fit_similarities(knowledge.known, knowledge.size)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())
-    varied = VariedLists(history.traits.topics, WEIGHTS if thorough else ())
+    varied = VariedLists(history.traits.topics, WEIGHTS if thorough else (), len(test.decisions), seed)
     advance = step(name, len(test.decisions))
     ranks["model"], lists, curve = model_ranks(
-        history, test, similarities, booster, features, advance=advance, steps=steps, varied=varied
+        history, test, similarities, booster, features, advance=advance, steps=steps, varied=varied, threads=threads
     )
     if test.until is not None:
         daily = replace(test, until=None)
         advance = step("Ranking them as of each day", len(test.decisions))
-        ranks["model-daily"], *_ = model_ranks(history, daily, similarities, booster, features, advance=advance)
+        ranks["model-daily"], *_ = model_ranks(
+            history, daily, similarities, booster, features, advance=advance, threads=threads
+        )
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
     histories = decided(history, test, test.decisions)
@@ -160,7 +165,7 @@ def evaluate(
         ),
         segments=_segments(history, test, ranks, seed),
         lists=list_quality(history, histories, lists, counts) if thorough else None,
-        tradeoffs=varied.judged(history, histories, counts),
+        tradeoffs=varied.judged(history, test, counts),
         providers=provider_concentration(history, histories, lists, counts),
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
         exploration_cost=exploration_cost(ranks["model"]),
@@ -201,7 +206,7 @@ def _baseline_ranks(
 ) -> tuple[dict[str, Integers], dict[str, Setting]]:
     names = tuple(CLASSICS) if thorough else QUICK
     validation = divided.validation
-    earlier = Knowledge(history, history.interactions.select(validation.known))
+    earlier = Knowledge(history, history.interactions.select(validation.known), threads=knowledge.threads)
     best = tuned(names, earlier, validation, step("Tuning the baselines", len(names)))
     weights = blend(best, earlier, validation, rng) if thorough else None
     # What was fitted for tuning is large, and no longer needed.
@@ -209,10 +214,10 @@ def _baseline_ranks(
     advance = step("Ranking with the baselines", len(names) + (weights is not None))
     ranks = {}
     for name in names:
-        ranks[name] = scorer_ranks(history, divided.test, CLASSICS[name].fit(knowledge, best[name]))
+        ranks[name] = scorer_ranks(history, divided.test, CLASSICS[name].fit(knowledge, best[name]), knowledge.threads)
         advance(1)
     if weights is not None:
-        ranks[BLEND] = scorer_ranks(history, divided.test, blended(best, weights, knowledge))
+        ranks[BLEND] = scorer_ranks(history, divided.test, blended(best, weights, knowledge), knowledge.threads)
         advance(1)
     knowledge.models.clear()
     return ranks, best

@@ -9,6 +9,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from features.histories import Floats
 from features.interactions import Integers
 from features.similarity import Similarities
 from serving.trees import Scorer
@@ -16,6 +17,7 @@ from training.dataset import Examples, PointInTimeFeatures, examples, with_featu
 from training.history import LearningHistory
 from training.lists import first_ten
 from training.metrics import CUTOFF, NOT_RANKED, gains
+from training.parallel import in_order
 from training.split import Stage
 from training.tradeoffs import VariedLists
 
@@ -47,6 +49,7 @@ def model_ranks(
     advance: Advance,
     steps: Sequence[int] = (),
     varied: VariedLists | None = None,
+    threads: int = 1,
 ) -> Ranked:
     """Rank decisions.
 
@@ -55,26 +58,54 @@ def model_ranks(
         test: the decisions.
         similarities: fitted on what was known, in the order of the history's courses.
         booster: the ranker.
-        features: stored features as of each decision, with the defaults of the ranker.
+        features: stored features as of each decision, with the defaults of the ranker; read by this thread alone.
         advance: told of progress.
         steps: numbers of trees that the curve is wanted of.
         varied: is given the lists too.
+        threads: how many look for candidates, and how many score.
     """
-    scorer = Scorer(booster)
+    scorer, early = Scorer(booster), _early(booster, steps)
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
     curve = dict.fromkeys(steps, 0.0)
-    for part in examples(history, test, similarities):
-        vectors = with_features(history, part, features)
+
+    def scored(asked: tuple[Examples, Floats]) -> _Scored:
+        part, vectors = asked
         scores = scorer.scores(vectors)
-        for trees in steps:
-            early = booster.inplace_predict(vectors, iteration_range=(0, trees))
-            curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))
-        ranks.append(_candidate_ranks(part, scores))
-        lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
+        found = {trees: one.scores(vectors) for trees, one in early.items()} | {booster.num_boosted_rounds(): scores}
+        return _Scored(
+            part,
+            scores,
+            ranks=_candidate_ranks(part, scores),
+            lists=first_ten(part.rows, part.columns, scores, len(part.decisions)),
+            gained={trees: float(gains(_candidate_ranks(part, found[trees])).sum()) for trees in steps},
+        )
+
+    parts = examples(history, test, similarities, threads=threads)
+    described = ((part, with_features(history, part, features)) for part in parts)
+    for each in in_order(scored, described, threads):
+        ranks.append(each.ranks)
+        lists.append(each.lists)
+        for trees, gained in each.gained.items():
+            curve[trees] += gained / max(1, len(test.decisions))
         if varied is not None:
-            varied.add(part, scores)
-        advance(len(part.decisions))
+            varied.add(each.part, each.scores)
+        advance(len(each.part.decisions))
     return Ranked(np.concatenate(ranks), np.concatenate(lists), list(curve.items()))
+
+
+class _Scored(NamedTuple):
+    """What is found out of some decisions at once."""
+
+    part: Examples
+    scores: Floats
+    ranks: Integers
+    lists: Integers
+    gained: dict[int, float]
+
+
+def _early(booster: xgboost.Booster, steps: Sequence[int]) -> dict[int, Scorer]:
+    """Return what scores with the first so many trees, by their number; the whole is not among them."""
+    return {trees: Scorer(booster[:trees]) for trees in steps if trees < booster.num_boosted_rounds()}
 
 
 def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:

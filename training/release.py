@@ -38,7 +38,7 @@ class TrainingOptions:
 
     Attributes:
         seed: of everything random.
-        threads: how many threads XGBoost may use.
+        threads: how many threads may be used; the figures are the same with any.
         rounds: how many trees the ranker has.
         since: first moment (microseconds since 1970) that decisions are learned from; None for a share of the latest.
             What lies before it still feeds statistics and histories.
@@ -198,6 +198,7 @@ def judge(
         seed=options.seed,
         step=lambda name, total: counted(name, total, report),
         thorough=thorough,
+        threads=options.threads,
     )
     parts.keep("evaluation", evaluation_as_arrays(found))
     return found
@@ -304,7 +305,7 @@ def _fit(
     looking = parts.within("examples")
     total = sum(len(stage.decisions) for stage in stages)
     advance = counted("Looking back at decisions", total, report)
-    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking)
+    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking, threads=options.threads)
     defaults = _defaults(dataset, features.layout.names)
     record = None
     if shown is not None:

@@ -30,7 +30,7 @@ from training.split import Protocol
 app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args_is_help=True)
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to train and judge with.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
 Exposed = Annotated[
     bool,
