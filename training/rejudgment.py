@@ -70,12 +70,17 @@ def rejudged(
         )
     end = _microseconds(manifest.trained_until)
     later = np.flatnonzero(asked.moments > end)
+    if len(later) < FEWEST_COMMON:
+        raise InputError(
+            f"It has learned from the log until {manifest.trained_until:%Y-%m-%d %H:%M:%S} UTC, and of the "
+            f"{len(asked.moments)} held-out decisions of the other {len(later)} are later, where {FEWEST_COMMON} "
+            "are needed: train again when more has happened since."
+        )
     places, decisions = _found(history, asked, later)
     if len(decisions) < FEWEST_COMMON:
         raise InputError(
-            f"It has learned from the log until {manifest.trained_until:%Y-%m-%d %H:%M:%S} UTC, and of the "
-            f"{len(asked.moments)} held-out decisions of the other {len(decisions)} are later, where {FEWEST_COMMON} "
-            "are needed: train again when more has happened since."
+            f"The lake tells of {len(decisions)} of the {len(later)} held-out decisions any more whose courses may "
+            f"still be shown, and {FEWEST_COMMON} are needed: train both on this lake."
         )
     stage = Stage(np.zeros(len(history.interactions), np.bool_), decisions, asked.as_of)
     ranked = model_ranks(
