@@ -100,7 +100,7 @@ def test_decisions_that_the_log_does_not_tell_of_any_more_do_not_count() -> None
 def test_another_log_says_so() -> None:
     """Where hardly any of the decisions is told of, the log is not the one that the other release was trained on."""
     other = replace(HISTORY, learner_ids=HISTORY.learner_ids + 1_000)
-    with pytest.raises(InputError, match="tells of 0 of the 37 held-out decisions any more .*: train both on this"):
+    with pytest.raises(InputError, match=r"tells of 0 of the 37 held-out decisions any more .*: train both on this"):
         rejudged(other, FEATURES, released(T), judgment(), unseen)
 
 
