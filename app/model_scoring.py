@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from app.model_training import TrainingData
+from app.releases import list_releases, live_of, loaded
 from core.errors import InputError
 from database.queries.history import COURSE_SOURCES, LEARNER_SOURCES, SourceRow
 from database.session import Database
 from features.interactions import Integers
 from features.similarity import positions_of
 from serving.ranker import as_microseconds
-from serving.releases import ReleaseHolder
 from training.dataset import Defaulted
+from training.rejudgment import over_courses
 from training.release import FittedModel, Report, TrainingOptions, fit_before
 from training.scoring import score
 
@@ -126,19 +127,16 @@ def _write(
 
 
 async def _live(database: Database, models_dir: Path, data: TrainingData) -> FittedModel:
-    holder = ReleaseHolder(database, models_dir)
-    await holder.refresh_if_newer()
-    release = holder.current
-    if release is None:
+    row = live_of(await list_releases(database))
+    if row is None:
         raise InputError("No release is live: `waymark model train` makes one, `waymark model promote` releases it.")
+    release = await asyncio.to_thread(loaded, models_dir, row)
     if release.layout != data.features.layout:
         raise InputError(
             f"Release {release.manifest.version} reads other features than {data.service}: "
             f"give --feature-service {release.manifest.feature_service}."
         )
-    course_ids = data.history.traits.course_ids
-    positions, known = positions_of(release.course_ids, course_ids)
-    similarities = release.similarities.reordered(np.where(known, positions, -1), len(course_ids))
+    similarities = over_courses(release, data.history.traits.course_ids)
     return FittedModel(release.booster, similarities, release.manifest.training_decisions, release.manifest.defaults)
 
 

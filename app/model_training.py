@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
@@ -29,6 +30,9 @@ from training.history import LearningHistory, load_history
 from training.release import Report, TrainedModel, TrainingOptions, judge, save, train
 from training.split import Protocol
 from training.working import NOTHING, Parts, work_key, working
+
+if TYPE_CHECKING:
+    from app.feature_pipeline import FeaturePlaces
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,12 @@ async def training_data(parts: Platform, service: str, *, exposures: bool = Fals
     Raises:
         InputError: recommendations are off, nothing was exported yet, or there is no such feature service.
     """
-    if parts.redis_url is None:
-        raise InputError("Models need the feature store: set WAYMARK_RECOMMENDATIONS=on.")
     from app.feature_distributions import recorded, tables_digest  # noqa: PLC0415 - it imports Feast, which takes seconds.
-    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - as above.
     from training.pointintime import FeastFeatures  # noqa: PLC0415 - as above.
 
-    places = FeaturePlaces(parts.data_dir, parts.redis_url)
+    places = feature_places(parts)
     contents = places.lake.contents()
-    parents = await topic_parents(parts.database)
-    history = await asyncio.to_thread(load_history, places.lake, parents, parts.clock())
+    history = await learning_history(parts, places)
     store = await asyncio.to_thread(places.store)
     features = await asyncio.to_thread(FeastFeatures, store, service)
     shown = None
@@ -128,6 +128,29 @@ async def training_data(parts: Platform, service: str, *, exposures: bool = Fals
         partial(recorded, parts.data_dir, features.stored),
         tables=await asyncio.to_thread(tables_digest, parts.data_dir, features.stored),
     )
+
+
+def feature_places(parts: Platform) -> FeaturePlaces:
+    """Return where the features of a platform lie.
+
+    Raises:
+        InputError: recommendations are off.
+    """
+    if parts.redis_url is None:
+        raise InputError("Models need the feature store: set WAYMARK_RECOMMENDATIONS=on.")
+    from app.feature_pipeline import FeaturePlaces  # noqa: PLC0415 - it imports Feast, which takes seconds.
+
+    return FeaturePlaces(parts.data_dir, parts.redis_url)
+
+
+async def learning_history(parts: Platform, places: FeaturePlaces) -> LearningHistory:
+    """Read the log of a platform.
+
+    Raises:
+        InputError: nothing was exported yet.
+    """
+    parents = await topic_parents(parts.database)
+    return await asyncio.to_thread(load_history, places.lake, parents, parts.clock())
 
 
 async def topic_parents(database: Database) -> dict[int, int]:

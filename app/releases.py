@@ -48,18 +48,16 @@ RowT = TypeVar("RowT", bound=_Row)
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Two releases.
+class Weighed:
+    """A comparison that was made before a promotion, because it takes a look at the log.
 
     Attributes:
-        ours: what the first is.
-        theirs: what the second is.
-        comparison: of the first with the second.
+        live: version of the release that was live then.
+        refusal: why the other must not take its place; None when it may.
     """
 
-    ours: ReleaseManifest
-    theirs: ReleaseManifest
-    comparison: Comparison
+    live: str
+    refusal: str | None
 
 
 @dataclass(frozen=True)
@@ -153,22 +151,6 @@ def _record_of(folder: Path, digest: str) -> tuple[ReleaseManifest, Distribution
     return None if found is None else (manifest, found)
 
 
-async def compare_releases(database: Database, models_dir: Path, ours: str, theirs: str) -> Compared:
-    """Compare two releases on the decisions that both were judged on.
-
-    Raises:
-        InputError: there is no such release, its files cannot be read, or the two cannot be compared.
-    """
-    rows = {row.version: row for row in await list_releases(database)}
-    described, judged = [], []
-    for version in (ours, theirs):
-        row = named(rows.values(), version)
-        manifest, judgment = await asyncio.to_thread(_judged, models_dir / row.location, row.digest)
-        described.append(manifest)
-        judged.append(judgment)
-    return Compared(described[0], described[1], await asyncio.to_thread(compare, *judged))
-
-
 async def register(database: Database, row: dict[str, Any], judgment: Judgment) -> bool:
     """Register a release that was just trained; it becomes live if none is and it beats popularity.
 
@@ -189,16 +171,32 @@ async def register(database: Database, row: dict[str, Any], judgment: Judgment) 
 
 
 async def promote(
-    database: Database, models_dir: Path, version: str, *, force: bool, reason: str | None, now: datetime
+    database: Database,
+    models_dir: Path,
+    version: str,
+    *,
+    force: bool,
+    reason: str | None,
+    now: datetime,
+    weighed: Weighed | None = None,
 ) -> Tried | None:
     """Make a release live, and end a trial, of this release or another one; serving follows at its next look.
+
+    Args:
+        database: with the register.
+        models_dir: folder of the releases.
+        version: of the release.
+        force: whether it goes live although it does not beat the live one.
+        reason: why, for the record.
+        now: the moment.
+        weighed: how it compares with the live one, where that was found out beforehand (`app.comparisons`).
 
     Returns:
         The trial that is over.
 
     Raises:
         InputError: there is no such release, it is live, it cannot be loaded, it does not beat the live one and is
-            not forced, or the reason is no text.
+            not forced, another one has become live since it was weighed, or the reason is no text.
     """
     check_text(reason)
     if force and not (reason or "").strip():
@@ -210,7 +208,9 @@ async def promote(
         if live is not None and live.version == version:
             raise InputError(f"Release {version} is live already.")
         await asyncio.to_thread(loaded, models_dir, row)
-        refusal = await asyncio.to_thread(_refusal, models_dir, row, live)
+        if weighed is not None and (live is None or live.version != weighed.live):
+            raise InputError(f"Meanwhile release {live.version if live else 'none'} has become live: promote again.")
+        refusal = weighed.refusal if weighed else await asyncio.to_thread(_refusal, models_dir, row, live)
         if refusal is not None and not force:
             raise InputError(f"Release {version} is not promoted: {refusal} Use --force --reason TEXT to insist.")
         told = {"forced": refusal is not None, "reason": reason, "at": now.isoformat()}
@@ -321,35 +321,59 @@ def loaded(models_dir: Path, row: Any) -> Release:
         raise InputError(f"Release {row.version} cannot be served: {error}") from error
 
 
-def _judged(folder: Path, digest: str) -> tuple[ReleaseManifest, Judgment]:
+def judged(folder: Path, digest: str) -> tuple[ReleaseManifest, Judgment | None]:
+    """Return what a release is and what it was judged on; None for one of a version that did not record that.
+
+    Raises:
+        InputError: its files cannot be read.
+    """
     try:
         manifest = read_manifest(folder, digest)
         content = read_extra(folder, manifest, JUDGMENT)
-        if content is not None:
-            return manifest, Judgment.unpacked(content)
+        return manifest, None if content is None else Judgment.unpacked(content)
     except ReleaseError as error:
         raise InputError(str(error)) from error
-    raise InputError(f"Release {manifest.version} was trained by a version that did not record what it was judged on.")
 
 
-def _refusal(models_dir: Path, row: Any, live: Any | None) -> str | None:
-    """Return why a release must not go live; None when it may."""
-    try:
-        _, ours = _judged(models_dir / row.location, row.digest)
-        if live is None:
-            found, other = against_popularity(ours), "popularity"
-        else:
-            _, theirs = _judged(models_dir / live.location, live.digest)
-            found, other = compare(ours, theirs), "the live release"
-    except InputError as error:
-        return f"it cannot be compared. {error}"
+def recorded(manifest: ReleaseManifest, judgment: Judgment | None) -> Judgment:
+    """Return what a release was judged on.
+
+    Raises:
+        InputError: nobody recorded it.
+    """
+    if judgment is None:
+        raise InputError(
+            f"Release {manifest.version} was trained by a version that did not record what it was judged on."
+        )
+    return judgment
+
+
+def refused(found: Comparison, other: str) -> str | None:
+    """Return why a release must not take the place of the live one, or of popularity; None when it may."""
     if found.better:
         return None
     return (
         f"its NDCG@10 is {found.ours.ndcg:.4f} and that of {other} is {found.theirs.ndcg:.4f} on the same "
         f"{found.common} decisions; the difference of {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}) "
-        "may be chance."
+        f"{found.verdict}."
     )
+
+
+def incomparable(error: InputError) -> str:
+    """Return why a release must not take the place of another one that it cannot be compared with."""
+    return f"it cannot be compared. {error}"
+
+
+def _refusal(models_dir: Path, row: Any, live: Any | None) -> str | None:
+    """Return why a release must not go live, from what both recorded; None when it may."""
+    try:
+        ours = recorded(*judged(models_dir / row.location, row.digest))
+        if live is None:
+            return refused(against_popularity(ours), "popularity")
+        theirs = recorded(*judged(models_dir / live.location, live.digest))
+        return refused(compare(ours, theirs), "the live release")
+    except InputError as error:
+        return incomparable(error)
 
 
 def _ending(trial: Tried | None) -> dict[str, Detail]:

@@ -36,6 +36,7 @@ _SHORTEST = 1e-4
 _DENSE = 1_000
 """Courses or learners up to which the factor model is found whole: a second, and the same each time."""
 _SHRINKAGE = 10.0
+_BLOCK = 512
 _SEED = 7
 
 
@@ -163,9 +164,18 @@ def _inverse(gram: NDArray[Any], ridge: float) -> NDArray[np.float32]:
     assert failed == 0  # noqa: S101 - a Gram matrix with a ridge has no other factor.
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     assert failed == 0  # noqa: S101 - as above.
-    lower = np.tril(inverse)
-    lower += np.tril(lower, -1).T
-    return np.ascontiguousarray(lower)
+    # LAPACK wrote columns of what is below the diagonal, which are the rows of what is above it.
+    return _mirrored(inverse.T)
+
+
+def _mirrored(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Write what is above the diagonal of a square matrix below it too, block by block, and return it."""
+    for first in range(0, len(matrix), _BLOCK):
+        last = first + _BLOCK
+        corner = np.triu(matrix[first:last, first:last])
+        matrix[first:last, first:last] = corner + np.triu(corner, 1).T
+        matrix[last:, first:last] = matrix[first:last, last:].T
+    return matrix
 
 
 def _most_taken(interactions: Interactions, size: int) -> Integers:

@@ -204,7 +204,7 @@ class ServedFeatures:
                 continue
             if end is not None:
                 ends.append(end)
-            same = [each for each in features if each in _fields(view)]
+            same = [each for each in features if each in declared_features(view)]
             if len(same) < len(features):
                 names = ", ".join(each.name for each in features if each not in same)
                 lost[name] = f"does not declare {names} any more as training read it"
@@ -222,14 +222,8 @@ class ServedFeatures:
                 _LOG.info("The feature view %s can be read again.", name)
 
 
-def _owner(view: Any) -> Owner | None:
-    owners = list(view.entities)
-    if owners == ["learner"]:
-        return "learner"
-    return "course" if owners == ["course"] else None
-
-
-def _fields(view: Any) -> list[StoredFeature]:
+def declared_features(view: Any) -> list[StoredFeature]:
+    """Return what a feature view declares that a release can have recorded."""
     owner, found = _owner(view), []
     if owner is not None:
         for field in view.features:
@@ -239,6 +233,13 @@ def _fields(view: Any) -> list[StoredFeature]:
                 # Declared by other means than ours, so that it is not what a release has read.
                 continue
     return found
+
+
+def _owner(view: Any) -> Owner | None:
+    owners = list(view.entities)
+    if owners == ["learner"]:
+        return "learner"
+    return "course" if owners == ["course"] else None
 
 
 def _end(view: Any) -> datetime | None:

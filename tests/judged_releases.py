@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from database.queries import releases
 from database.session import Database
 from features.columns import StoredFeature
 from serving.artifact import write_release
-from tests.simulated_ranking import release, trained
+from tests.simulated_ranking import NOW, release, trained
 from training.judgment import JUDGMENT, Judgment
 from training.split import Protocol
 
@@ -48,13 +49,16 @@ async def write(
     judged: Judgment | None,
     *,
     stored_features: tuple[StoredFeature, ...] = (),
+    trained_until: datetime = NOW,
     **metrics: object,
 ) -> None:
-    """Write and register a release, which says that it reads some features."""
+    """Write and register a release, which says that it reads some features and until when its log went."""
     model = trained()
     digest = write_release(
         models_dir / version,
-        release().manifest.model_copy(update={"version": version, "stored_features": stored_features}),
+        release().manifest.model_copy(
+            update={"version": version, "stored_features": stored_features, "trained_until": trained_until}
+        ),
         model.booster,
         release().course_ids,
         model.similarities,

@@ -16,9 +16,10 @@ from features.interactions import Integers, Interactions, Sparse, strongest_of
 from features.linear import LARGEST, ease
 from features.pair import Histories
 from features.similarity import fit_item_item, fit_transitions
-from training.factors import fold_in, item_factors
+from training.factors import FoldIn, item_factors
 from training.history import LearningHistory
 from training.metrics import gains, ranks_among
+from training.parallel import in_order
 from training.split import Stage, decided
 
 _CHUNK = 256
@@ -44,11 +45,13 @@ class Knowledge:
         history: of which popularity before a moment is asked.
         known: the enrollments that statistics are fitted on.
         models: what several baselines share, by name and setting.
+        threads: how many may fit and score; the figures are the same with any.
     """
 
     history: LearningHistory
     known: Interactions
     models: dict[tuple[str, float], Any] = field(default_factory=dict)
+    threads: int = 1
 
     @property
     def size(self) -> int:
@@ -100,8 +103,9 @@ def item_knn(knowledge: Knowledge, setting: Setting) -> Scorer:
 def als(knowledge: Knowledge, setting: Setting) -> Scorer:
     """Score by the factors of weighted alternating least squares (Hu, Koren and Volinsky, 2008)."""
     alpha = setting["alpha"]
-    factors = knowledge.shared("als", alpha, lambda: item_factors(knowledge.taken, alpha))
-    return lambda histories: fold_in(_weighted(histories, 1.0, knowledge.size), factors, alpha) @ factors.T
+    factors = knowledge.shared("als", alpha, lambda: item_factors(knowledge.taken, alpha, knowledge.threads))
+    fold_in = FoldIn(factors, alpha)
+    return lambda histories: fold_in(_weighted(histories, 1.0, knowledge.size)) @ factors.T
 
 
 def ease_scorer(knowledge: Knowledge, setting: Setting) -> Scorer:
@@ -190,13 +194,16 @@ def blend(
     chosen = validation.decisions
     if len(chosen) > _BLENDED:
         chosen = np.sort(rng.choice(chosen, _BLENDED, replace=False))
-    totals = np.zeros(len(drawn))
-    for part in _chunks(chosen):
+
+    def gained(part: Integers) -> NDArray[np.float64]:
         histories, targets, eligible = asked(knowledge.history, validation, part)
         scores = [_standard(scorer(histories)) for scorer in scorers]
-        for place, weights in enumerate(drawn):
-            mixed = sum(weight * each for weight, each in zip(weights, scores, strict=True))
-            totals[place] += gains(ranks_among(np.asarray(mixed), targets, eligible)).sum()
+        mixtures = (sum(weight * each for weight, each in zip(weights, scores, strict=True)) for weights in drawn)
+        return np.array([gains(ranks_among(np.asarray(each), targets, eligible)).sum() for each in mixtures])
+
+    totals = np.zeros(len(drawn))
+    for each in in_order(gained, _chunks(chosen), knowledge.threads):
+        totals += each
     return np.asarray(drawn[int(np.argmax(totals))], np.float64)
 
 
@@ -208,13 +215,14 @@ def blended(best: Mapping[str, Setting], weights: NDArray[np.float64], knowledge
     )
 
 
-def scorer_ranks(history: LearningHistory, stage: Stage, scorer: Scorer) -> Integers:
+def scorer_ranks(history: LearningHistory, stage: Stage, scorer: Scorer, threads: int = 1) -> Integers:
     """Return int64[d], the ranks of the courses that were decided on, among all that were not taken."""
-    ranks = [np.empty(0, np.int64)]
-    for part in _chunks(stage.decisions):
+
+    def ranked(part: Integers) -> Integers:
         histories, targets, eligible = asked(history, stage, part)
-        ranks.append(ranks_among(scorer(histories), targets, eligible))
-    return np.concatenate(ranks)
+        return ranks_among(scorer(histories), targets, eligible)
+
+    return np.concatenate([np.empty(0, np.int64), *in_order(ranked, _chunks(stage.decisions), threads)])
 
 
 def asked(history: LearningHistory, stage: Stage, decisions: Integers) -> tuple[Histories, Integers, NDArray[np.bool_]]:
@@ -225,7 +233,9 @@ def asked(history: LearningHistory, stage: Stage, decisions: Integers) -> tuple[
 
 
 def _ndcg(scorer: Scorer, knowledge: Knowledge, stage: Stage) -> float:
-    return float(gains(scorer_ranks(knowledge.history, stage, scorer)).mean()) if len(stage.decisions) else 0.0
+    if not len(stage.decisions):
+        return 0.0
+    return float(gains(scorer_ranks(knowledge.history, stage, scorer, knowledge.threads)).mean())
 
 
 def _ease(knowledge: Knowledge, ridge: float) -> tuple[Integers, NDArray[np.float32]]:

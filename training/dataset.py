@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from features.similarity import Similarities, fit_similarities
 from features.vector import VectorLayout
 from serving.candidates import select_candidates
 from training.history import LearningHistory
+from training.parallel import in_order
 from training.split import Stage, decided
 from training.working import NOTHING, Arrays, Parts, as_text, of_text
 
@@ -113,7 +115,12 @@ class Dataset:
 
 
 def examples(
-    history: LearningHistory, stage: Stage, similarities: Similarities, rng: np.random.Generator | None = None
+    history: LearningHistory,
+    stage: Stage,
+    similarities: Similarities,
+    rng: np.random.Generator | None = None,
+    *,
+    threads: int = 1,
 ) -> Iterator[Examples]:
     """Yield the candidates of a stage's decisions, chunk by chunk.
 
@@ -122,9 +129,13 @@ def examples(
         stage: the decisions.
         similarities: fitted on what the stage knows.
         rng: samples candidates for training; None keeps all of them.
+        threads: how many chunks are looked for at a time; with `rng` always one.
     """
-    for start in range(0, len(stage.decisions), _FRAME):
-        yield _examples(history, replace(stage, decisions=stage.decisions[start : start + _FRAME]), similarities, rng)
+    chunks = (
+        replace(stage, decisions=stage.decisions[start : start + _FRAME])
+        for start in range(0, len(stage.decisions), _FRAME)
+    )
+    return in_order(lambda chunk: _examples(history, chunk, similarities, rng), chunks, threads if rng is None else 1)
 
 
 def training_set(
@@ -135,6 +146,7 @@ def training_set(
     *,
     advance: Callable[[int], None] = lambda _: None,
     parts: Parts = NOTHING,
+    threads: int = 1,
 ) -> Dataset:
     """Return the training examples of all stages, each with statistics fitted on what lay before it.
 
@@ -145,18 +157,20 @@ def training_set(
         rng: samples candidates.
         advance: told how many decisions were done.
         parts: where the examples of finished stages are kept.
+        threads: with more than one, the similarities of the next stage are fitted meanwhile.
     """
-    found, state = [], _Similarities(history)
-    for number, stage in enumerate(stages):
-        kept = parts.kept(f"stage-{number}")
-        if kept is None:
-            kept = _stage_examples(history, stage, features, state.of(stage), rng, advance=advance)
-            # Who goes on from here draws what would have been drawn.
-            parts.keep(f"stage-{number}", {**kept, "random": as_text(rng.bit_generator.state)})
-        else:
-            rng.bit_generator.state = of_text(kept["random"])
-            advance(len(stage.decisions))
-        found.append(kept)
+    found = []
+    with _Similarities(history, stages, ahead=threads > 1) as state:
+        for number, stage in enumerate(stages):
+            kept = parts.kept(f"stage-{number}")
+            if kept is None:
+                kept = _stage_examples(history, stage, features, state.of(number), rng, advance=advance)
+                # Who goes on from here draws what would have been drawn.
+                parts.keep(f"stage-{number}", {**kept, "random": as_text(rng.bit_generator.state)})
+            else:
+                rng.bit_generator.state = of_text(kept["random"])
+                advance(len(stage.decisions))
+            found.append(kept)
     offsets = np.cumsum([0, *(len(stage.decisions) for stage in stages)])
     groups = [each["groups"] + offset for each, offset in zip(found, offsets, strict=False)]
     return Dataset(
@@ -173,19 +187,52 @@ def _each(found: Sequence[Arrays], name: str) -> list[NDArray[Any]]:
 
 
 class _Similarities:
-    """Similarities of one stage after the other, fitted when they are asked for; two may know the same."""
+    """Similarities of one stage after the other, fitted when they are asked for; two may know the same.
 
-    def __init__(self, history: LearningHistory) -> None:
+    Args:
+        history: the log.
+        stages: in the order that they are asked for; some may be left out.
+        ahead: whether those of the next stage are fitted meanwhile, in a thread.
+    """
+
+    def __init__(self, history: LearningHistory, stages: Sequence[Stage], *, ahead: bool) -> None:
         self._history = history
-        self._known: NDArray[np.bool_] | None = None
-        self._fitted: Similarities | None = None
+        self._stages = stages
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="similarities") if ahead else None
+        self._fitted: tuple[NDArray[np.bool_], Similarities] | None = None
+        self._next: tuple[NDArray[np.bool_], Future[Similarities]] | None = None
 
-    def of(self, stage: Stage) -> Similarities:
-        if self._fitted is None or self._known is not stage.known:
-            self._known = stage.known
-            known = self._history.interactions.select(stage.known)
-            self._fitted = fit_similarities(known, len(self._history.traits))
-        return self._fitted
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def of(self, number: int) -> Similarities:
+        """Return those of a stage."""
+        known = self._stages[number].known
+        if self._fitted is None or self._fitted[0] is not known:
+            # What is not needed any more makes room before more is fitted.
+            self._fitted = None
+            self._fitted = (known, self._made(known))
+            self._begin_next(number)
+        return self._fitted[1]
+
+    def _made(self, known: NDArray[np.bool_]) -> Similarities:
+        if self._next is not None and self._next[0] is known:
+            return self._next[1].result()
+        return self._fit(known)
+
+    def _begin_next(self, number: int) -> None:
+        known = self._stages[number].known
+        later = next((each.known for each in self._stages[number:] if each.known is not known), None)
+        self._next = None
+        if self._pool is not None and later is not None:
+            self._next = (later, self._pool.submit(self._fit, later))
+
+    def _fit(self, known: NDArray[np.bool_]) -> Similarities:
+        return fit_similarities(self._history.interactions.select(known), len(self._history.traits))
 
 
 def _stage_examples(

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 
 from features.interactions import Integers
-from features.similarity import Similarities, fit_similarities
-from serving.trees import Scorer
+from features.similarity import fit_similarities
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
-from training.dataset import Examples, PointInTimeFeatures, examples, with_features
+from training.dataset import PointInTimeFeatures
 from training.history import LearningHistory
 from training.judgment import Judgment
-from training.lists import ListQuality, first_ten, list_quality
-from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, gains, measured
+from training.lists import ListQuality, list_quality
+from training.metrics import CUTOFF, NOT_RANKED, Comparison, Metrics, compared, exploration_cost, measured
 from training.notes import Notes, curve_steps, notes
 from training.providers import ProviderConcentration, provider_concentration
+from training.ranking import model_ranks
 from training.segments import segments
 from training.split import Protocol, Split, Stage, decided
 from training.tradeoffs import WEIGHTS, Tradeoff, VariedLists
@@ -69,7 +68,8 @@ class Evaluation:
         comparisons: of the model with each baseline.
         segments: kinds of decisions, judged apart.
         lists: what the model's lists are like beyond that; None when it was not asked.
-        tradeoffs: NDCG and lists at several weights of diversity, from none; empty when it was not asked.
+        tradeoffs: NDCG and lists at several weights of diversity, from none, of a sample where there are many; empty
+            when it was not asked.
         providers: how its lists share places out among instructors; None where no course names any.
         cold_start: new learners of whom only stated topics are known; None when it was not asked.
         judgment: the ranks of every decision, which figures of two releases are compared by; no part of the tables.
@@ -118,6 +118,7 @@ def evaluate(
     seed: int,
     step: Step,
     thorough: bool = False,
+    threads: int = 1,
 ) -> Evaluation:
     """Rank the courses of every test decision with the model and the baselines.
 
@@ -130,22 +131,26 @@ def evaluate(
         seed: of tuning and resampling.
         step: draws progress.
         thorough: whether to compare with all baselines, which takes minutes, and not with the quick ones only.
+        threads: how many may be used; the figures are the same with any.
     """
     rng = np.random.default_rng(seed)
     test = divided.test
-    knowledge = Knowledge(history, history.interactions.select(test.known))
+    knowledge = Knowledge(history, history.interactions.select(test.known), threads=threads)
     similarities = fit_similarities(knowledge.known, knowledge.size)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())
-    varied = VariedLists(history.traits.topics, WEIGHTS if thorough else ())
-    ranks["model"], lists, curve = _model_ranks(
-        history, test, similarities, booster, features, step=step, name=name, steps=steps, varied=varied
+    varied = VariedLists(history.traits.topics, WEIGHTS if thorough else (), len(test.decisions), seed)
+    advance = step(name, len(test.decisions))
+    ranks["model"], lists, curve = model_ranks(
+        history, test, similarities, booster, features, advance=advance, steps=steps, varied=varied, threads=threads
     )
     if test.until is not None:
         daily = replace(test, until=None)
-        name = "Ranking them as of each day"
-        ranks["model-daily"], *_ = _model_ranks(history, daily, similarities, booster, features, step=step, name=name)
+        advance = step("Ranking them as of each day", len(test.decisions))
+        ranks["model-daily"], *_ = model_ranks(
+            history, daily, similarities, booster, features, advance=advance, threads=threads
+        )
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)
     histories = decided(history, test, test.decisions)
@@ -160,7 +165,7 @@ def evaluate(
         ),
         segments=_segments(history, test, ranks, seed),
         lists=list_quality(history, histories, lists, counts) if thorough else None,
-        tradeoffs=varied.judged(history, histories, counts),
+        tradeoffs=varied.judged(history, test, counts),
         providers=provider_concentration(history, histories, lists, counts),
         cold_start=cold_start(history, test, counts, rng) if thorough else None,
         exploration_cost=exploration_cost(ranks["model"]),
@@ -201,7 +206,7 @@ def _baseline_ranks(
 ) -> tuple[dict[str, Integers], dict[str, Setting]]:
     names = tuple(CLASSICS) if thorough else QUICK
     validation = divided.validation
-    earlier = Knowledge(history, history.interactions.select(validation.known))
+    earlier = Knowledge(history, history.interactions.select(validation.known), threads=knowledge.threads)
     best = tuned(names, earlier, validation, step("Tuning the baselines", len(names)))
     weights = blend(best, earlier, validation, rng) if thorough else None
     # What was fitted for tuning is large, and no longer needed.
@@ -209,54 +214,13 @@ def _baseline_ranks(
     advance = step("Ranking with the baselines", len(names) + (weights is not None))
     ranks = {}
     for name in names:
-        ranks[name] = scorer_ranks(history, divided.test, CLASSICS[name].fit(knowledge, best[name]))
+        ranks[name] = scorer_ranks(history, divided.test, CLASSICS[name].fit(knowledge, best[name]), knowledge.threads)
         advance(1)
     if weights is not None:
-        ranks[BLEND] = scorer_ranks(history, divided.test, blended(best, weights, knowledge))
+        ranks[BLEND] = scorer_ranks(history, divided.test, blended(best, weights, knowledge), knowledge.threads)
         advance(1)
     knowledge.models.clear()
     return ranks, best
-
-
-def _model_ranks(
-    history: LearningHistory,
-    test: Stage,
-    similarities: Similarities,
-    booster: xgboost.Booster,
-    features: PointInTimeFeatures,
-    *,
-    step: Step,
-    name: str,
-    steps: Sequence[int] = (),
-    varied: VariedLists | None = None,
-) -> tuple[Integers, Integers, list[tuple[int, float]]]:
-    """Return ranks among the candidates, which are what serving ranks, and the first ten of each list.
-
-    Third is NDCG@10 of the first so many trees of the ranker, by the steps. The lists are also given to `varied`.
-    """
-    advance, scorer = step(name, len(test.decisions)), Scorer(booster)
-    ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
-    curve = dict.fromkeys(steps, 0.0)
-    for part in examples(history, test, similarities):
-        vectors = with_features(history, part, features)
-        scores = scorer.scores(vectors)
-        for trees in steps:
-            early = booster.inplace_predict(vectors, iteration_range=(0, trees))
-            curve[trees] += gains(_candidate_ranks(part, early)).sum() / max(1, len(test.decisions))
-        ranks.append(_candidate_ranks(part, scores))
-        lists.append(first_ten(part.rows, part.columns, scores, len(part.decisions)))
-        if varied is not None:
-            varied.add(part, scores)
-        advance(len(part.decisions))
-    return np.concatenate(ranks), np.concatenate(lists), list(curve.items())
-
-
-def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:
-    count = len(part.decisions)
-    targets = np.full(count, np.inf)
-    targets[part.rows[part.taken]] = scores[part.taken]
-    reached = np.bincount(part.rows, weights=scores >= targets[part.rows], minlength=count).astype(np.int64)
-    return np.where(np.isfinite(targets), reached, NOT_RANKED)
 
 
 def _segments(history: LearningHistory, test: Stage, ranks: dict[str, Integers], seed: int) -> tuple[Segment, ...]:

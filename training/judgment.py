@@ -111,6 +111,25 @@ class Comparison:
         """Whether the first is better than chance explains: the whole interval, of enough decisions, lies above 0."""
         return self.common >= FEWEST_COMMON and self.low > 0
 
+    @property
+    def worse(self) -> bool:
+        """Whether it is worse than chance explains."""
+        return self.common >= FEWEST_COMMON and self.high < 0
+
+    @property
+    def verdict(self) -> str:
+        """What follows from the interval, as the end of a sentence about the difference."""
+        if self.common < FEWEST_COMMON:
+            return f"says little: {FEWEST_COMMON} decisions are needed"
+        if self.better:
+            return "is more than chance"
+        return "is more than chance, and for the worse" if self.worse else "may be chance"
+
+
+def judged_alike(ours: Judgment, theirs: Judgment) -> bool:
+    """Return whether two were judged by one protocol as of one moment, so that neither knew more than the other."""
+    return (ours.protocol, ours.as_of) == (theirs.protocol, theirs.as_of)
+
 
 def compare(ours: Judgment, theirs: Judgment) -> Comparison:
     """Compare the models of two releases.
@@ -119,7 +138,7 @@ def compare(ours: Judgment, theirs: Judgment) -> Comparison:
         InputError: they have too few decisions in common, or were judged by different protocols or as of different
             moments, so that one of them knew more.
     """
-    if (ours.protocol, ours.as_of) != (theirs.protocol, theirs.as_of):
+    if not judged_alike(ours, theirs):
         raise InputError(
             "The two were judged by different protocols or as of different moments: train both on the same lake."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from features.interactions import Integers, Sparse
@@ -13,6 +14,7 @@ from training.history import LearningHistory
 from training.metrics import CUTOFF
 
 NO_COURSE = -1
+_CHUNK = 2_048
 
 
 @dataclass(frozen=True)
@@ -76,37 +78,58 @@ def list_quality(history: LearningHistory, histories: Histories, lists: Integers
 
 def _diversity(history: LearningHistory, lists: Integers) -> float:
     content, total, pairs = history.traits.content, 0.0, 0
-    for one in lists:
-        courses = one[one != NO_COURSE]
-        if len(courses) > 1:
-            vectors = content[courses]
-            likeness = (vectors @ vectors.T).toarray()
-            count = len(courses) * (len(courses) - 1)
-            total += count - (likeness.sum() - np.trace(likeness))
-            pairs += count
-    return float(total / pairs) if pairs else 0.0
+    lengths = np.asarray(content.multiply(content).sum(axis=1), np.float64).ravel()
+    for start in range(0, len(lists), _CHUNK):
+        listed = _listed(lists[start : start + _CHUNK], len(history.traits))
+        sums = listed @ content
+        # The square of a sum holds each pair twice, and each course with itself.
+        alike = np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel() - listed @ lengths
+        counts = np.diff(listed.indptr).astype(np.int64)
+        total += float((counts * (counts - 1) - alike)[counts > 1].sum())
+        pairs += int((counts * (counts - 1)).sum())
+    return total / pairs if pairs else 0.0
 
 
 def _calibration(history: LearningHistory, histories: Histories, lists: Integers) -> float:
-    topics, found = history.traits.topics, []
-    for row, one in enumerate(lists):
-        before = histories.courses[histories.offsets[row] : histories.offsets[row + 1]]
-        ours, theirs = (_distribution(topics, each) for each in (one[one != NO_COURSE], before))
-        if ours is not None and theirs is not None:
-            found.append(_divergence(ours, theirs))
-    return float(np.mean(found)) if found else 0.0
+    topics, found = history.traits.topics, [np.empty(0)]
+    size = len(history.traits)
+    for start in range(0, len(lists), _CHUNK):
+        part = lists[start : start + _CHUNK]
+        first, last = histories.offsets[start], histories.offsets[start + len(part)]
+        rows = np.repeat(np.arange(len(part)), histories.lengths[start : start + len(part)])
+        taken = _counted(rows, histories.courses[first:last], (len(part), size))
+        ours, theirs = (_distributions(each @ topics) for each in (_listed(part, size), taken))
+        both = (ours.sum(axis=1) > 0) & (theirs.sum(axis=1) > 0)
+        found.append(_divergences(ours[both], theirs[both]))
+    each = np.concatenate(found)
+    return float(each.mean()) if len(each) else 0.0
 
 
-def _distribution(topics: Sparse, courses: Integers) -> NDArray[np.float64] | None:
-    sums = np.asarray(topics[courses].sum(axis=0), np.float64).ravel()
-    return sums / sums.sum() if sums.sum() else None
+def _listed(lists: Integers, size: int) -> Sparse:
+    """Return float64[d, size], 1 where a course is in a list."""
+    rows, places = np.nonzero(lists != NO_COURSE)
+    return _counted(rows, lists[rows, places], (len(lists), size))
 
 
-def _divergence(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+def _counted(rows: Integers, columns: Integers, shape: tuple[int, int]) -> Sparse:
+    return sp.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
+
+
+def _distributions(sums: Sparse) -> NDArray[np.float64]:
+    """Return float64[d, t], the shares of the sums of each row; zeros for a row of nothing."""
+    dense = np.asarray(sums.toarray(), np.float64)
+    whole = dense.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = np.divide(dense, whole, out=np.zeros_like(dense), where=whole > 0)
+    return shares
+
+
+def _divergences(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64[d], the Jensen-Shannon divergences of rows, in bits."""
     middle = (ours + theirs) / 2
     return (_kullback_leibler(ours, middle) + _kullback_leibler(theirs, middle)) / 2
 
 
-def _kullback_leibler(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    known = one > 0
-    return float((one[known] * np.log2(one[known] / other[known])).sum())
+def _kullback_leibler(ours: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratios = np.divide(ours, others, out=np.ones_like(ours), where=ours > 0)
+    sums: NDArray[np.float64] = (ours * np.log2(ratios)).sum(axis=1)
+    return sums

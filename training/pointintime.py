@@ -16,6 +16,7 @@ from features.columns import FeatureKind, Owner, StoredFeature, columns_of, enco
 from features.interactions import Integers
 from features.pair import DAY, Floats
 from features.vector import VectorLayout
+from serving.served import declared_features
 
 LEARNER: Owner = "learner"
 COURSE: Owner = "course"
@@ -25,28 +26,46 @@ _ROWS = 50_000
 
 
 class FeastFeatures:
-    """Reads the features of one feature service.
+    """Reads the features of one feature service, or those that a release recorded.
 
     Args:
         store: a `feast.FeatureStore`.
-        service: name of the feature service; each of its views belongs to the learner or to the course.
+        read: name of the feature service, each of whose views belongs to the learner or to the course; or the features
+            that a release has recorded, which are read from their views whatever services declare now.
 
     Raises:
-        InputError: there is no such service, or it has a view or field that the ranker cannot read.
+        InputError: there is no such service, it has a view or field that the ranker cannot read, or a view does not
+            declare a recorded feature any more.
     """
 
-    def __init__(self, store: Any, service: str) -> None:
-        from feast.errors import FeastObjectNotFoundException  # noqa: PLC0415 - importing Feast takes seconds.
-
+    def __init__(self, store: Any, read: str | Sequence[StoredFeature]) -> None:
         self._store = store
         self._features: dict[Owner, list[StoredFeature]] = {LEARNER: [], COURSE: []}
         self._keys: dict[Owner, str] = {}
+        if isinstance(read, str):
+            self._add_service(read)
+        else:
+            self._add_recorded(read)
+
+    def _add_service(self, service: str) -> None:
+        from feast.errors import FeastObjectNotFoundException  # noqa: PLC0415 - importing Feast takes seconds.
+
         try:
-            projections = store.get_feature_service(service).feature_view_projections
+            projections = self._store.get_feature_service(service).feature_view_projections
         except FeastObjectNotFoundException as error:
             raise InputError(f"There is no feature service {service}: run `waymark features apply` first.") from error
         for projection in projections:
             self._add(projection)
+
+    def _add_recorded(self, recorded: Sequence[StoredFeature]) -> None:
+        views = {view.name: view for view in self._store.list_feature_views()}
+        declared = {each for view in views.values() for each in declared_features(view)}
+        missing = [each.reference for each in recorded if each not in declared]
+        if missing:
+            raise InputError(f"The feature views do not declare {', '.join(missing)} any more as training read it.")
+        for each in recorded:
+            self._keys[each.owner] = views[each.view].entity_columns[0].name
+            self._features[each.owner].append(each)
 
     def _add(self, projection: Any) -> None:
         view = self._store.get_feature_view(projection.name)
@@ -84,10 +103,11 @@ class FeastFeatures:
         an instant before. Serving is no fresher: it reads courses from the last materialization.
         """
         days = (moments - 1) // DAY
-        # Decisions of one day share their candidates: each is asked for once.
-        keys = np.stack([days, course_ids])
-        (unique_days, unique_ids), places = np.unique(keys, axis=1, return_inverse=True)
-        return self._read(COURSE, self.layout.course, unique_ids, unique_days * DAY)[places.ravel()].astype(np.float32)
+        # Decisions of one day share their candidates: each is asked for once. Sorting the pairs would take longer.
+        (day_codes, every_day), (course_codes, every_id) = pd.factorize(days), pd.factorize(course_ids)
+        places, pairs = pd.factorize(day_codes * len(every_id) + course_codes)
+        asked_days, asked_ids = every_day[pairs // len(every_id)], every_id[pairs % len(every_id)]
+        return self._read(COURSE, self.layout.course, asked_ids, asked_days * DAY)[places].astype(np.float32)
 
     def _read(self, entity: Owner, names: Sequence[str], ids: Integers, moments: Integers) -> NDArray[np.float64]:
         values = np.full((len(ids), len(names)), np.nan)

@@ -38,16 +38,19 @@ class TrainingOptions:
 
     Attributes:
         seed: of everything random.
-        threads: how many threads XGBoost may use.
+        threads: how many threads may be used; the figures are the same with any.
         rounds: how many trees the ranker has.
         since: first moment (microseconds since 1970) that decisions are learned from; None for a share of the latest.
             What lies before it still feeds statistics and histories.
+        held_out_since: first moment (microseconds since 1970) of the decisions that a time split judges on; None for
+            the last tenth of the log. What is released is fitted on everything all the same.
     """
 
     seed: int = SEED
     threads: int = 2
     rounds: int = ROUNDS
     since: int | None = None
+    held_out_since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def judge(
     if kept is not None:
         return evaluation_of(kept)
     rng = np.random.default_rng(options.seed)
-    divided = split(history, protocol, rng, options.since)
+    divided = split(history, protocol, rng, options.since, options.held_out_since)
     shown = None
     if exposures is not None:
         shown = exposures.between(_start(options), _hidden_from(history, divided.test, exposures))
@@ -193,8 +196,9 @@ def judge(
         fitted.booster,
         Defaulted(features, fitted.defaults),
         seed=options.seed,
-        step=lambda name, total: _counted(name, total, report),
+        step=lambda name, total: counted(name, total, report),
         thorough=thorough,
+        threads=options.threads,
     )
     parts.keep("evaluation", evaluation_as_arrays(found))
     return found
@@ -300,13 +304,13 @@ def _fit(
         return FittedRanker.of(kept)
     looking = parts.within("examples")
     total = sum(len(stage.decisions) for stage in stages)
-    advance = _counted("Looking back at decisions", total, report)
-    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking)
+    advance = counted("Looking back at decisions", total, report)
+    dataset = training_set(history, stages, features, rng, advance=advance, parts=looking, threads=options.threads)
     defaults = _defaults(dataset, features.layout.names)
     record = None
     if shown is not None:
         dataset, record = taught(dataset, shown, replace(features.layout, defaults=defaults).fill)
-    rounds = _counted("Fitting the ranker", options.rounds, report)
+    rounds = counted("Fitting the ranker", options.rounds, report)
     booster = fit_ranker(
         dataset,
         features.layout,
@@ -330,7 +334,8 @@ def _defaults(dataset: Dataset, names: tuple[str, ...]) -> dict[str, float]:
     return {name: float(np.median(values)) for name, values in columns if not np.isnan(values).any()}
 
 
-def _counted(step: str, total: int, report: Report) -> Callable[[int], None]:
+def counted(step: str, total: int, report: Report) -> Callable[[int], None]:
+    """Begin a step; return what is told how much more of it is done."""
     done = 0
     report(step, 0, total)
 

@@ -78,7 +78,13 @@ class Split:
     test: Stage
 
 
-def split(history: LearningHistory, protocol: Protocol, rng: np.random.Generator, since: int | None = None) -> Split:
+def split(
+    history: LearningHistory,
+    protocol: Protocol,
+    rng: np.random.Generator,
+    since: int | None = None,
+    held_out_since: int | None = None,
+) -> Split:
     """Return the stages of a protocol.
 
     Args:
@@ -86,16 +92,20 @@ def split(history: LearningHistory, protocol: Protocol, rng: np.random.Generator
         protocol: what is known, and what is asked.
         rng: samples decisions.
         since: as of `training_stages`.
+        held_out_since: moment of a time split; None for where the last tenth of the log begins.
 
     Raises:
         InputError: there is too little history to evaluate anything.
     """
-    divided = (_time_split if protocol is Protocol.TIME_SPLIT else _leave_last_out)(history, rng, since)
+    if protocol is Protocol.TIME_SPLIT:
+        divided = _time_split(history, rng, since, held_out_since)
+    else:
+        divided = _leave_last_out(history, rng, since)
     if len(divided.test.decisions) == 0 or sum(len(stage.decisions) for stage in divided.training) == 0:
         raise InputError(
             f"There are {len(history.interactions)} enrollments, too few for {protocol}: no learner has "
             f"{EVALUATED_AFTER} courses before the one to be predicted"
-            + ("." if since is None else ", or none decided in the range before that.")
+            + ("." if since is held_out_since is None else ", or none decided in the range that was asked for.")
         )
     return divided
 
@@ -170,10 +180,16 @@ def split_moment(history: LearningHistory) -> int:
     return int(moments[int(len(moments) * (1 - TEST_SHARE))]) if len(moments) else 0
 
 
-def _time_split(history: LearningHistory, rng: np.random.Generator, since: int | None) -> Split:
+def _time_split(
+    history: LearningHistory, rng: np.random.Generator, since: int | None, held_out_since: int | None
+) -> Split:
     moments = np.sort(history.interactions.moments)
-    moment = split_moment(history)
-    earlier = int(moments[int(len(moments) * (1 - 2 * TEST_SHARE))]) if len(moments) else 0
+    if held_out_since is None:
+        moment, place = split_moment(history), int(len(moments) * (1 - 2 * TEST_SHARE))
+    else:
+        moment = held_out_since
+        place = max(0, int(np.searchsorted(moments, moment)) - int(len(moments) * TEST_SHARE))
+    earlier = int(moments[min(place, len(moments) - 1)]) if len(moments) else 0
     training, validation = training_stages(history, moment, rng, since), _first_after(history, earlier, moment)
     return Split(
         training=training,

@@ -63,8 +63,10 @@ def _segments(evaluation: Evaluation) -> Table:
 
 
 def _tradeoffs(evaluation: Evaluation) -> Table:
-    table = Table(title="WAYMARK_RANKING__DIVERSITY, lists without a surface")
-    for name in ("Weight", f"NDCG@{CUTOFF}", "of none", "Diversity", "Coverage", "Novelty", "Divergence"):
+    decisions = evaluation.tradeoffs[0].decisions
+    which = f"{decisions} of them, drawn" if decisions < evaluation.learners else "all of them"
+    table = Table(title=f"WAYMARK_RANKING__DIVERSITY, lists without a surface, {which}")
+    for name in ("Weight", f"NDCG@{CUTOFF}", "95%", "of none", "Diversity", "Coverage", "Novelty", "Divergence"):
         table.add_column(name, justify="right")
     whole = evaluation.tradeoffs[0].ndcg
     for each in evaluation.tradeoffs:
@@ -72,6 +74,7 @@ def _tradeoffs(evaluation: Evaluation) -> Table:
         table.add_row(
             f"{each.weight:g}",
             f"{each.ndcg:.4f}",
+            f"{each.low:.4f} to {each.high:.4f}",
             f"{each.ndcg / whole:.1%}" if whole else "",
             f"{found.diversity:.3f}",
             f"{found.coverage:.1%}",

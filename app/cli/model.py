@@ -30,7 +30,7 @@ from training.split import Protocol
 app = typer.Typer(help="Train, evaluate and release the ranking model.", no_args_is_help=True)
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random: the same gives the same model.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that XGBoost may use.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to train and judge with.")]
 Rounds = Annotated[int, typer.Option("--rounds", min=1, help="Trees of the ranker.")]
 Exposed = Annotated[
     bool,
@@ -47,6 +47,14 @@ Since = Annotated[
 Until = Annotated[
     datetime | None, typer.Option("--until", formats=_MOMENTS, help="Know nothing of this moment and later, UTC.")
 ]
+HeldOut = Annotated[
+    datetime | None,
+    typer.Option(
+        "--held-out-since",
+        formats=_MOMENTS,
+        help="Judge on decisions at or after this moment, UTC, in place of the last tenth of the log.",
+    ),
+]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
 
 _SERVICE = "ranking_v1"
@@ -62,6 +70,7 @@ def train(
     *,
     since: Since = None,
     until: Until = None,
+    held_out_since: HeldOut = None,
     exposures: Exposed = True,
 ) -> None:
     """Train a release on all history, or on what lay before --until, and evaluate it on the last tenth of that.
@@ -73,7 +82,13 @@ def train(
     """
     if since is not None and until is not None and since >= until:
         raise InputError("--since must lie before --until.")
-    options = TrainingOptions(seed=seed, threads=threads, rounds=rounds, since=_microseconds(since))
+    options = TrainingOptions(
+        seed=seed,
+        threads=threads,
+        rounds=rounds,
+        since=_microseconds(since),
+        held_out_since=_microseconds(held_out_since),
+    )
     moment = _microseconds(until)
 
     async def work(parts: Platform) -> TrainingOutcome:

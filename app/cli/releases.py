@@ -11,15 +11,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.running import DataDir, check_folder, run_on_platform
+from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
+from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
 from serving.trials import described
 
 if TYPE_CHECKING:
-    from app.releases import Compared, RolledBack, Tried
+    from app.comparisons import Compared
+    from app.releases import RolledBack, Tried
     from serving.artifact import ReleaseManifest
+    from training.judgment import Comparison
 
 Version = Annotated[str, typer.Argument(help="Version of the release, as `waymark model list` prints it.")]
 _DIGITS = 4
@@ -34,19 +37,27 @@ def compare(
 ) -> None:
     """Compare two releases on the held-out decisions that both were judged on.
 
-    Reads the register of releases and their files; writes nothing but the file of `--json`. The interval is 95%, by
-    paired bootstrap over learners: where it includes 0, the difference may be chance.
+    Reads the register of releases and their files; writes nothing but the file of `--json`. Where they were trained on
+    different logs, the older one is judged again on those decisions of the newer one that are later than its own log,
+    which reads the lake and the feature tables. The interval is 95%, by paired bootstrap over learners: where it
+    includes 0, the difference may be chance.
     """
     check_folder(json)
-    from app.releases import compare_releases  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import compare_releases, judging_again  # noqa: PLC0415 - XGBoost takes long to import.
 
     async def work(parts: Platform) -> Compared:
-        return await compare_releases(parts.database, parts.models_dir, version, other)
+        with shown(progress_console()) as report:
+            again = judging_again(parts, report)
+            return await compare_releases(parts.database, parts.models_dir, version, other, again)
 
     found = run_on_platform(data_dir, work)
     _print_comparison(Console(highlight=False), found)
     if json is not None:
-        described = {"versions": [found.ours.version, found.theirs.version], **asdict(found.comparison)}
+        described = {
+            "versions": [found.ours.version, found.theirs.version],
+            "judged_again": None if found.again is None else found.again.version,
+            **asdict(found.comparison),
+        }
         try:
             json.write_bytes(orjson.dumps(described, option=orjson.OPT_INDENT_2))
         except OSError as error:
@@ -64,18 +75,35 @@ def promote(
 
     Reads the files of the releases; reads and writes their register. Refused unless the release beats the live one
     (or, when none is live, popularity) by more than chance: the 95% interval of the difference in NDCG@10, by paired
-    bootstrap over the decisions that both were judged on, must lie above 0. What serving could not load is refused
-    even with --force. A trial is over with it, of whichever release.
+    bootstrap over the decisions that both were judged on, must lie above 0. Where the two were trained on different
+    logs, the older one is judged again first, as for `compare`, which takes a minute and the lake; --force does not.
+    What serving could not load is refused even with --force. A trial is over with it, of whichever release.
     """
-    from app.releases import promote as promote_release  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import judging_again, weigh  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.releases import promote as promote_release  # noqa: PLC0415 - as above.
 
-    async def work(parts: Platform) -> Tried | None:
-        return await promote_release(
-            parts.database, parts.models_dir, version, force=force, reason=reason, now=parts.clock()
+    async def work(parts: Platform) -> tuple[Compared | None, Tried | None]:
+        found = None
+        if not force:
+            with shown(progress_console()) as report:
+                found = await weigh(parts.database, parts.models_dir, version, judging_again(parts, report))
+        weighed, compared = found or (None, None)
+        ended = await promote_release(
+            parts.database,
+            parts.models_dir,
+            version,
+            force=force,
+            reason=reason,
+            now=parts.clock(),
+            weighed=weighed,
         )
+        return compared, ended
 
-    ended = run_on_platform(data_dir, work)
-    Console(highlight=False).print(f"Release {version} is live.{_over(ended, version)}", soft_wrap=True)
+    compared, ended = run_on_platform(data_dir, work)
+    console = Console(highlight=False)
+    if compared is not None:
+        console.print(f"{_judged_again(compared)} {_difference(compared.comparison)}", soft_wrap=True)
+    console.print(f"Release {version} is live.{_over(ended, version)}", soft_wrap=True)
 
 
 def rollback(
@@ -144,10 +172,31 @@ def _print_comparison(console: Console, found: Compared) -> None:
     console.print(table)
     console.print(
         f"{compared.common} decisions in common, {compared.only_ours} and {compared.only_theirs} of one only. "
-        f"NDCG@10 differs by {compared.difference:+.{_DIGITS}f}, 95% {compared.low:+.{_DIGITS}f} to "
-        f"{compared.high:+.{_DIGITS}f}" + ("." if compared.low > 0 or compared.high < 0 else ": it may be chance."),
+        + _difference(compared),
         soft_wrap=True,
     )
+    if found.again is not None:
+        console.print(_judged_again(found), soft_wrap=True)
+
+
+def _difference(found: Comparison) -> str:
+    return (
+        f"NDCG@10 differs by {found.difference:+.{_DIGITS}f}, 95% {found.low:+.{_DIGITS}f} to "
+        f"{found.high:+.{_DIGITS}f}" + ("." if found.better or found.worse else ": it may be chance.")
+    )
+
+
+def _judged_again(found: Compared) -> str:
+    """Return which release was asked what, and where it had an advantage."""
+    assert found.again is not None  # noqa: S101 - whoever calls knows.
+    older, newer = found.again, found.other
+    told = (
+        f"Release {older.version} has learned from the log until {older.trained_until:%Y-%m-%d %H:%M}, and was judged "
+        f"again on the {found.comparison.common} held-out decisions of {newer.version} that are later."
+    )
+    if found.knew_more:
+        told += f" Both were asked as of {found.as_of:%Y-%m-%d %H:%M}, when {newer.version} knew less than it."
+    return told
 
 
 def _described(ours: ReleaseManifest, theirs: ReleaseManifest) -> list[tuple[str, Any, Any]]:

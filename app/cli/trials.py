@@ -24,8 +24,9 @@ def shadow(version: Version, data_dir: DataDir = None, *, reason: Reason = None)
     """Rank with a release beside the live one, compare the lists, and show them to nobody.
 
     Reads the files of both releases; reads and writes their register. Serving follows within seconds, and measures
-    what share of the first ten courses both have. Refused when another release is tried, when none is live, and when
-    serving could not load it. A canary of the same release becomes a shadow: nobody is shown it any more.
+    what share of the first ten courses both have. Refused when another release is tried, when none is live, when
+    serving could not load it, and when nobody declares the features that it reads. A canary of the same release
+    becomes a shadow: nobody is shown it any more.
     """
     _try(version, data_dir, TrialKind.SHADOW, None, reason)
     Console(highlight=False).print(
@@ -46,7 +47,8 @@ def canary(
 
     Reads the files of both releases; reads and writes their register. Serving follows within seconds. The same
     command with another percentage changes the share: whoever is in it stays in it while it grows. Refused when
-    another release is tried, when none is live, and when serving could not load it. Promote it to show it to all.
+    another release is tried, when none is live, when serving could not load it, and when nobody declares the features
+    that it reads. Promote it to show it to all.
     """
     before = _try(version, data_dir, TrialKind.CANARY, percent, reason)
     was = "" if before is None else f" (until now: {before})"
@@ -122,11 +124,19 @@ def _print_sides(console: Console, found: TrialOutcomes) -> None:
 
 
 def _try(version: str, data_dir: DataDir, kind: TrialKind, percent: float | None, reason: str | None) -> Tried | None:
-    from app.trials import try_release  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.model_training import feature_places  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.trials import declared_services, try_release  # noqa: PLC0415 - as above.
 
     async def work(parts: Platform) -> Tried | None:
         return await try_release(
-            parts.database, parts.models_dir, version, kind=kind, percent=percent, reason=reason, now=parts.clock()
+            parts.database,
+            parts.models_dir,
+            version,
+            kind=kind,
+            percent=percent,
+            reason=reason,
+            now=parts.clock(),
+            declares=None if parts.redis_url is None else declared_services(feature_places(parts)),
         )
 
     return run_on_platform(data_dir, work)

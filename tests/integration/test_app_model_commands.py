@@ -50,12 +50,11 @@ LEARNERS = 120
 EVENTS = simulated_events(learners=LEARNERS)
 
 
-async def fill(database: Database) -> None:
-    """Write the simulated platform: courses, learners, enrollments and their events."""
+async def fill(database: Database, events: pd.DataFrame = EVENTS, count: int = LEARNERS) -> None:
+    """Write the simulated platform: courses, so many learners, enrollments and their events."""
     await add_topics(database, {100: None, 101: None, **PARENTS})
     described = simulated_courses()
-    taken = EVENTS.groupby("course_id").size()
-    rows = EVENTS.to_dict("records")
+    taken = events.groupby("course_id").size()
     async with database.transaction() as connection:
         for course in described.to_dict("records"):
             key = {
@@ -72,9 +71,16 @@ async def fill(database: Database) -> None:
                 await connection.execute(insert(course_topics).values(course_id=course["course_id"], topic_id=topic))
         named = [
             {"id": each, "source": "test", "source_id": f"pupil-{each}", "created_at": MADE}
-            for each in range(1, LEARNERS + 1)
+            for each in range(1, count + 1)
         ]
         await connection.execute(insert(learners), named)
+    await enroll(database, events)
+
+
+async def enroll(database: Database, events: pd.DataFrame) -> None:
+    """Write enrollments and their events."""
+    rows = events.to_dict("records")
+    async with database.transaction() as connection:
         shared = [{"learner_id": row["learner_id"], "course_id": row["course_id"]} for row in rows]
         moments = [row["occurred_at"].to_pydatetime() for row in rows]
         active = [{**key, "status": "ACTIVE", "enrolled_at": at} for key, at in zip(shared, moments, strict=True)]

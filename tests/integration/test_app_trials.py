@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from feast import FeatureService
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from typer.testing import CliRunner
 
 from app.cli import model
+from app.feature_pipeline import FeaturePlaces
 from app.releases import Tried, list_releases, promote, roll_back
 from app.trial_outcomes import Side, compare_sides
-from app.trials import end_trial, try_release
+from app.trials import Declares, declared_services, end_trial, try_release
 from core.clock import ManualClock
 from core.errors import InputError
 from core.ids import time_ordered_uuid
@@ -27,6 +29,7 @@ from database.session import Database, open_database
 from database.tables.audit import audit_log
 from database.tables.enrollments import enrollments
 from database.tables.models import TrialKind, model_releases
+from feature_repo.store import registry_path
 from features.columns import StoredFeature
 from serving.artifact import RANKER
 from serving.trials import is_in_canary
@@ -185,6 +188,32 @@ async def test_release_that_reads_a_column_in_another_way_is_not_tried(registere
     await registered.promote("one")
     with pytest.raises(InputError, match=r"two cannot be tried: .*course_enrollments_30d in another way"):
         await registered.attempt("two")
+
+
+async def test_release_whose_features_nobody_declares_is_not_tried(registered: Registered, tmp_path: Path) -> None:
+    """Serving would refuse one that has not recorded what it reads and whose service is gone; a real registry says."""
+    places = FeaturePlaces(tmp_path, "redis://127.0.0.1:1")
+    declares = declared_services(places)
+    assert not declares("other")
+    assert not registry_path(tmp_path).exists()
+    places.store().apply([FeatureService(name="other", features=[])])
+    assert (True, False) == (declares("other"), declares("ranking_v1"))
+
+    async def attempt(told: Declares | None) -> Tried | None:
+        return await try_release(
+            registered.database,
+            registered.models_dir,
+            "better",
+            kind=SHADOW,
+            now=registered.clock(),
+            declares=told,
+        )
+
+    with pytest.raises(InputError, match="better cannot be tried: it reads the feature service ranking_v1, which is"):
+        await attempt(declares)
+    assert [] == await registered.tried()
+    await attempt(lambda _: True)
+    assert [("better", "shadow", None)] == await registered.tried()
 
 
 async def test_nothing_is_tried_beside_nothing(database: Database, clock: ManualClock, tmp_path: Path) -> None:

@@ -176,3 +176,21 @@ def test_candidates_were_not_taken_before() -> None:
         before = HISTORY.before(log.learners[part.decisions], log.moments[part.decisions])
         assert not before.taken(len(TRAITS))[part.rows, part.columns].any()
         assert (log.courses[part.decisions][part.rows[part.taken]] == part.columns[part.taken]).all()
+
+
+def test_a_time_split_at_a_moment_of_ones_own_knows_nothing_of_it_either() -> None:
+    """Training, validation and test lie before and after it as they do for the last tenth."""
+    moments = HISTORY.interactions.moments
+    usual = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1))
+    assert usual.test.until is not None
+    same = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1), None, usual.test.until)
+    np.testing.assert_array_equal(usual.test.decisions, same.test.decisions)
+    moment = int(np.quantile(moments, 0.95))
+    divided = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1), None, moment)
+    assert moment == divided.test.until
+    assert len(divided.test.decisions) > 10
+    assert moments[divided.test.decisions].min() >= moment
+    assert moments[divided.validation.decisions].max() < moment
+    assert max(int(moments[stage.decisions].max()) for stage in divided.training) < moment
+    with pytest.raises(InputError, match="in the range that was asked for"):
+        split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1), None, int(moments.max()) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from core.errors import InputError, ReleaseError
 from serving.artifact import MANIFEST, RANKER, RETRIEVERS, ReleaseManifest, load_release
 from tests.simulated_history import CountedFeatures, simulated_history
+from training import baselines, dataset, factors
 from training.baselines import CLASSICS
 from training.evaluate import BLEND
 from training.metrics import NOT_RANKED, compared, gains, measured, ranks_among
@@ -57,6 +59,20 @@ def test_training_twice_gives_the_same_model() -> None:
     again = train(HISTORY, FEATURES, OPTIONS, silent)
     assert trained().booster.save_raw() == again.booster.save_raw()
     assert trained().evaluation == again.evaluation
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_figures_do_not_depend_on_the_number_of_threads(protocol: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks are worked on side by side, and their results taken in order; with many chunks nothing changes."""
+    monkeypatch.setattr(dataset, "_FRAME", 5)
+    monkeypatch.setattr(baselines, "_CHUNK", 5)
+    monkeypatch.setattr(factors, "_CHUNK", 7)
+    one, three = (judge(HISTORY, FEATURES, protocol, replace(OPTIONS, threads=threads), silent) for threads in (1, 3))
+    assert one.as_json() == three.as_json()
+    assert one.judgment is not None
+    assert three.judgment is not None
+    np.testing.assert_array_equal(one.judgment.model, three.judgment.model)
+    assert one.notes == three.notes
 
 
 def test_progress_of_each_step_ends_at_its_total() -> None:

@@ -1,0 +1,35 @@
+"""Work in several threads whose results come in the order of the work, so that figures do not depend on their number.
+
+NumPy, SciPy, XGBoost and our compiled loops let go of the interpreter's lock while they compute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+def in_order(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], threads: int) -> Iterator[ResultT]:
+    """Yield what a function makes of each item, in the order of the items, which the caller's thread takes.
+
+    Args:
+        function: must not mind in which thread it is called, nor beside which other call.
+        items: taken one by one, no more than are worked on and one.
+        threads: how many work; one is the caller's.
+    """
+    if threads <= 1:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[ResultT]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="training") as pool:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
