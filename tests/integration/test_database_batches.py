@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from sqlalchemy import BigInteger, Double, Text, bindparam, column, func, literal_column, select, table, text
 
@@ -21,6 +21,7 @@ from database.rows import Row
 from database.session import Database, open_database
 from database.statements import Statement
 from database.tables.enrollments import EnrollmentStatus
+from tests.drawn import drawn
 
 MOST = 2
 LEARNERS = 12
@@ -329,22 +330,7 @@ CALLERS = st.builds(
 
 def scenarios(count: int) -> list[list[Caller]]:
     """Return crowds of callers, the same in every run."""
-    found: list[list[Caller]] = []
-
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.lists(CALLERS, min_size=5, max_size=60))
-    def collect(callers: list[Caller]) -> None:
-        found.append(callers)
-
-    collect()
-    return found
+    return drawn(st.lists(CALLERS, min_size=5, max_size=60), count)
 
 
 async def write_learners(database: Database) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from graphql import parse, validate
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from hypothesis import strategies as st
 from hypothesis_graphql import nodes, queries
 
 from core.clock import ManualClock
@@ -22,6 +22,7 @@ from schema.contract import build_schema, printed
 from serving.recommender import Recommender
 from tests.contract.consumers import consumer_operations
 from tests.differential import Comparison
+from tests.drawn import drawn
 from tests.random_operations import OperationWriter
 from tests.small_content import take, teach, write_content
 
@@ -178,20 +179,5 @@ def _hypothesis(count: int) -> list[str]:
         "ID": st.sampled_from(IDS).map(nodes.String),
         "Int": st.integers(0, 20).map(nodes.Int),
     }
-    found: list[str] = []
-
-    @settings(
-        max_examples=count,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(queries(printed(SCHEMA), custom_scalars={"DateTime": scalars["DateTime"]}))
-    def collect(text: Any) -> None:
-        if not validate(SCHEMA._schema, parse(text)):
-            found.append(text)
-
-    collect()
-    return found
+    texts = drawn(queries(printed(SCHEMA), custom_scalars={"DateTime": scalars["DateTime"]}), count)
+    return [text for text in texts if not validate(SCHEMA._schema, parse(text))]
