@@ -148,11 +148,13 @@ class Selection:
         fields: otherwise, fields by the columns that have them.
         total: whether the length of the list that they are a page of is wanted, in the column `TOTAL`. A resolver may
             leave that to whoever asks for it.
+        more: whether it is wanted if rows come before or after the page; else the row that would tell is not read.
     """
 
     whole: WrittenObject | None = None
     fields: tuple[tuple[str, WrittenField], ...] = ()
     total: bool = False
+    more: bool = True
 
 
 @dataclass(frozen=True, slots=True)

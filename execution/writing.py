@@ -45,9 +45,10 @@ from execution.fields import BatchField, ColumnField, InstanceOf
 from execution.plan import TYPENAME, Call, FieldPlan, Selection
 from execution.policies import Policy
 
-# Of PostgreSQL: of a name in bytes, and of the columns of a row, with room to spare.
-_LONGEST_KEY = 63
+# A statement that writes more is long to plan.
 _MOST_FIELDS = 400
+# By the names of Relay's specification.
+_PAGE_INFO, _MORE = "PageInfo", frozenset({"hasNextPage", "hasPreviousPage"})
 
 
 class _UnwritableError(Exception):
@@ -79,24 +80,33 @@ def plan(call: Call) -> Plan | None:
     if rows is None or len(call.fields) > 1:
         return None
     total = any(_is_total(below) for selection in field.selections.values() for below in selection.deferred())
+    more = any(_wants_more(selection) for selection in field.selections.values())
     found = list(_reached(field, rows.type))
     if len(found) != 1:
-        return Plan(WrittenSelection(total=True)) if total else None
+        return Plan(WrittenSelection(total=total, more=more)) if total else None
     (selection,) = found
     try:
         walk = _Walk()
         whole = WrittenObject(((None, walk.entries(selection, rows)),))
     except _UnwritableError:
-        return _in_part(selection, total=total)
+        return _in_part(selection, total=total, more=more)
     selection.written = True
-    return Plan(WrittenSelection(whole, total=total), walk.relations, walk.policies)
+    return Plan(WrittenSelection(whole, total=total, more=more), walk.relations, walk.policies)
 
 
 def _is_total(field: FieldPlan) -> bool:
     return isinstance(field.declared, BatchField) and isinstance(field.declared.relation, Total)
 
 
-def _in_part(selection: Selection, *, total: bool) -> Plan | None:
+def _wants_more(page: Selection) -> bool:
+    """Say whether it is asked if rows come before or after a page."""
+    infos = [each for each in page.fields if get_named_type(each.type).name == _PAGE_INFO]
+    return any(
+        told.name in _MORE for info in infos for selection in info.selections.values() for told in selection.fields
+    )
+
+
+def _in_part(selection: Selection, *, total: bool, more: bool) -> Plan | None:
     """Plan what is written of objects of which some fields are not."""
     found = Plan(WrittenSelection())
     fields = []
@@ -111,7 +121,7 @@ def _in_part(selection: Selection, *, total: bool) -> Plan | None:
         fields.append((name, written))
         found.relations += walk.relations
         found.policies |= walk.policies
-    found.selection = WrittenSelection(fields=tuple(fields), total=total)
+    found.selection = WrittenSelection(fields=tuple(fields), total=total, more=more)
     return found if fields or total else None
 
 
@@ -148,16 +158,16 @@ class _Walk:
         return tuple([self._entry(selection, field, rows) for field in selection.fields])
 
     def _entry(self, selection: Selection, field: FieldPlan, rows: Rows) -> WrittenValue | WrittenField:
-        self._count(field)
+        self._count()
         if field.name == TYPENAME:
             return WrittenValue(field.key, selection.type.name, CONSTANT)
         if isinstance(field.declared, ColumnField):
             return self._value(field, field.declared, rows)
         return self.field(field)
 
-    def _count(self, field: FieldPlan) -> None:
+    def _count(self) -> None:
         self._left -= 1
-        if self._left < 0 or len(field.key.encode()) > _LONGEST_KEY:
+        if self._left < 0:
             raise _UnwritableError
 
     def _value(self, field: FieldPlan, column: ColumnField, rows: Rows) -> WrittenValue:
@@ -209,7 +219,7 @@ class _Walk:
         nodes: list[FieldPlan] = []
         wrapped: list[tuple[str, str | None]] = []
         for each in page.fields:
-            self._count(each)
+            self._count()
             if each.name == TYPENAME:
                 wrapped.append((each.key, page.type.name))
             elif isinstance(each.declared, ColumnField) and _is_nodes(each, each.declared, relation.rows.type):

@@ -25,7 +25,7 @@ from resolvers.batches import aligned, grouped
 from resolvers.context import Context
 from resolvers.course_searches import Reading, digest, read
 from resolvers.pages import Count, Page, Window, page, window
-from resolvers.writing import asked_for
+from resolvers.writing import asked_for, rows_of
 
 _LONGEST_QUERY = 200
 _MOST_FILTER_VALUES = 100
@@ -187,7 +187,8 @@ async def courses(
         if bound is not None:
             values[f"{name}_rank"], values[f"{name}_id"] = bound[:2]
     selection, parameters = asked_for(context, written)
-    rows = await context.reader.fetch(queries.page(shape, selection), limit=asked.limit + 1, **{**parameters, **values})
+    values |= {**parameters, "limit": rows_of(asked, selection)}
+    rows = await context.reader.fetch(queries.page(shape, selection), **values)
     told = () if reading is None else (reading.query, reading.prefix)
     cut = page(rows, asked, scope=scope, key=lambda row: (row.rank, row.id, *told), count=Count(_count, criteria))
     total = rows[0][TOTAL] if rows and queries.counts(shape, selection) else None

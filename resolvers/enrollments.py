@@ -23,7 +23,7 @@ from resolvers.context import Context
 from resolvers.pages import Count, Page, microseconds, moment, page, window
 from resolvers.payloads import Payload
 from resolvers.watching import watched
-from resolvers.writing import asked_for
+from resolvers.writing import asked_for, rows_of
 from security.audit import Subject
 
 _SCOPE = "enrollments"
@@ -137,7 +137,7 @@ async def enrollments(
     scope = f"{_SCOPE}:{','.join(statuses)}"
     asked = window(scope=scope, kinds=(int, int), first=first, after=after)
     selection, values = asked_for(context, written)
-    values["limit"] = asked.limit + 1
+    values["limit"] = rows_of(asked, selection)
     if asked.after is not None:
         values["after_at"], values["after_id"] = moment(asked.after[0]), asked.after[1]
     statement = queries.page(statuses, after=asked.after is not None, selection=selection)

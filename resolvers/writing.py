@@ -7,6 +7,7 @@ from typing import Any
 from core.selections import Selection, Written
 from resolvers.authors import viewpoint
 from resolvers.context import Context
+from resolvers.pages import Window
 
 
 def asked_for(context: Context, written: Written | None) -> tuple[Selection | None, dict[str, Any]]:
@@ -14,3 +15,11 @@ def asked_for(context: Context, written: Written | None) -> tuple[Selection | No
     if written is None:
         return None, viewpoint(context)
     return written.selection, {**viewpoint(context), **written.parameters}
+
+
+def rows_of(asked: Window, selection: Selection | None) -> int:
+    """Return how many rows a page is made of: one more than it has, if it is wanted whether there are more.
+
+    So is one of an empty page, since rows tell how long their list is.
+    """
+    return asked.limit + (selection is None or selection.more or not asked.limit)

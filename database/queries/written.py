@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -21,7 +21,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    Subquery,
     Text,
     bindparam,
     case,
@@ -32,7 +31,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP, asyncpg as asyncpg_dialect
+from sqlalchemy.dialects.postgresql import BYTEA, TIMESTAMP, asyncpg as asyncpg_dialect
 
 from core.selections import CONSTANT, ENUM, OPAQUE, WHOLE, Selection, WrittenField, WrittenObject, WrittenValue
 from database.statements import DEFAULT_PAGE, LARGEST_PAGE
@@ -51,7 +50,10 @@ _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 _MOST_TOGETHER = {0: 64, 1: 8}
 # As what asyncpg reads endless moments.
 _ENDLESS = {"infinity": "9999-12-31T23:59:59.999999", "-infinity": "0001-01-01T00:00:00"}
+# PostgreSQL's functions take a hundred.
+_MOST_ARGUMENTS = 100
 Columns = Mapping[str, Column[Any]]
+Part: TypeAlias = "str | ColumnElement[Any]"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -186,8 +188,8 @@ def columns(selection: Selection | None, source: FromClause, keys: Sequence[str]
     if selection is None:
         return list(source.c)
     if selection.whole is not None:
-        return [*(source.c[name] for name in keys), cast(_object(selection.whole, source), Text).label(WHOLE)]
-    return [*source.c, *(cast(_field(each, source), Text).label(name) for name, each in selection.fields)]
+        return [*(source.c[name] for name in keys), _object(selection.whole, source).label(WHOLE)]
+    return [*source.c, *(_field(each, source).label(name) for name, each in selection.fields)]
 
 
 def carrying(selection: Selection | None, rows: Select[Any], keys: Sequence[str]) -> Select[Any]:
@@ -224,103 +226,113 @@ def _depth_of(field: WrittenField) -> int:
 
 
 def _object(written: WrittenObject, source: FromClause) -> ColumnElement[Any]:
-    """Return a row as a JSON object."""
+    """Return a row as the text of a JSON object."""
     if written.told_by is None:
-        return _json(_record(written.kinds[0][1], source, None))
+        return _members(written.kinds[0][1], source)
     kind = source.c[written.told_by]
-    told = [
-        (kind == literal_column(f"'{name}'"), _json(_record(entries, source, None))) for name, entries in written.kinds
-    ]
-    return case(*told)
+    return case(*((kind == _literal(str(name)), _members(entries, source)) for name, entries in written.kinds))
+
+
+def _members(entries: Sequence[WrittenValue | WrittenField], source: FromClause) -> ColumnElement[Any]:
+    """Return the text of an object with these members.
+
+    PostgreSQL's functions that make an object of a row, or of keys and values, look up for each row anew how each
+    value is written; here that is known beforehand.
+    """
+    parts: list[Part] = []
+    for entry in entries:
+        parts += [f'{"," if parts else "{"}"{entry.key}":', *_parts(entry, source)]
+    return _joined([*parts, "}"])
+
+
+def _parts(entry: WrittenValue | WrittenField, source: FromClause) -> Sequence[Part]:
+    """Return the text of a member's value, where nothing is null."""
+    if isinstance(entry, WrittenValue):
+        return _value(entry, source)
+    relation = entry.relation
+    found = _field(entry, source)
+    certain = relation.many or (isinstance(relation, Value) and relation.certain)
+    return [found if certain else func.coalesce(found, _literal("null"))]
 
 
 def _field(written: WrittenField, source: FromClause) -> ColumnElement[Any]:
-    """Return what a relation leads to as JSON; null where there is nothing."""
+    """Return what a relation leads to as the text of its JSON; null where there is nothing."""
     relation = written.relation
     if isinstance(relation, Value):
-        return func.to_json(source.c[relation.column])
+        return cast(func.to_json(source.c[relation.column]), Text)
     if not isinstance(relation, Related) or written.object is None:
         raise TypeError(f"{relation!r} is not a relation of this database.")
     rows = relation.of(source, _names(written.object), written.prefix)
+    found = _object(written.object, rows)
     if not relation.many:
-        if written.object.told_by is None:
-            return _json(_record(written.object.kinds[0][1], source, rows))
-        return select(_object(written.object, rows)).select_from(rows).scalar_subquery()
-    listed = _list(written.object, source, rows)
-    if not written.wrapped:
-        return listed
-    page = (
-        select(
-            *(
-                (listed if constant is None else literal_column(f"'{constant}'")).label(key)
-                for key, constant in written.wrapped
-            )
-        )
-        .correlate(source)
-        .subquery()
-    )
-    return _json(page)
+        return select(found).select_from(rows).scalar_subquery()
+    # PostgreSQL aggregates a sorted subquery as it comes, and makes a list once that several keys of a page have.
+    listed: list[Part] = ["[", func.string_agg(found, _literal(",")), "]"]
+    parts = [] if written.wrapped else listed
+    for key, constant in written.wrapped:
+        parts += [f'{"," if parts else "{"}"{key}":', *(listed if constant is None else [f'"{constant}"'])]
+    closed = [*parts, "}"] if written.wrapped else parts
+    return select(_joined(closed)).select_from(rows).scalar_subquery()
 
 
-def _list(written: WrittenObject, source: FromClause, rows: FromClause) -> ColumnElement[Any]:
-    """Return rows as a JSON list, in their order: PostgreSQL aggregates a sorted subquery as it comes."""
-    none: ColumnElement[Any] = literal_column("'[]'::json")
-    if written.told_by is None:
-        record = _record(written.kinds[0][1], source, rows)
-        each: Any = func.row_to_json(record.table_valued())
-        found = select(func.coalesce(func.json_agg(each), none)).select_from(record)
-    else:
-        found = select(func.coalesce(func.json_agg(_object(written, rows)), none)).select_from(rows)
-    return found.scalar_subquery()
-
-
-def _json(record: Subquery) -> ColumnElement[Any]:
-    each: Any = func.row_to_json(record.table_valued())
-    return select(each).select_from(record).scalar_subquery()
-
-
-def _record(entries: Sequence[WrittenValue | WrittenField], source: FromClause, rows: FromClause | None) -> Subquery:
-    """Return what is written of a row, as a record with the keys of the answer.
-
-    Args:
-        entries: what is written.
-        source: the rows of the statement around it, which it refers to.
-        rows: rows that belong to one of them, each of which becomes a record; None for that row itself.
-    """
-    of = source if rows is None else rows
-    values = [
-        (_field(each, of) if isinstance(each, WrittenField) else _value(each, of)).label(each.key) for each in entries
-    ]
-    found = select(*values)
-    return (found.correlate(source) if rows is None else found.select_from(rows)).subquery()
-
-
-def _value(written: WrittenValue, source: FromClause) -> ColumnElement[Any]:
+def _value(written: WrittenValue, source: FromClause) -> Sequence[Part]:
     if written.form == CONSTANT:
-        return literal_column(f"'{written.name}'::text")
+        return [f'"{written.name}"']
     value = source.c[written.name]
-    if written.form == OPAQUE:
-        return _opaque(str(written.of), value)
+    if written.form in {"Int", "Float"}:
+        # A counter comes from the outer side of a join, whatever its column promises.
+        return [func.coalesce(cast(value, Text), _literal("null"))]
+    if written.form == "String":
+        text = func.to_json(value)
+        return [func.coalesce(cast(text, Text), _literal("null"))] if written.nullable else [text]
+    # None of these has a sign that JSON writes in another way.
+    plain = _opaque(str(written.of), value) if written.form == OPAQUE else value
     if written.form == "DateTime":
-        utc = func.timezone(literal_column("'UTC'"), value)
-        whole = cast(value, TIMESTAMP(timezone=True, precision=0)) == value
-        pattern = case((whole, literal_column(f"'{_SECONDS}'")), else_=literal_column(f"'{_FRACTIONS}'"))
-        endless = case(
-            *((value == literal_column(f"'{name}'"), literal_column(f"'{text}'")) for name, text in _ENDLESS.items())
-        )
-        return func.coalesce(func.to_char(utc, pattern), endless)
-    return value
+        plain = _moment(value)
+    if written.nullable:
+        return [func.coalesce(_literal('"').op("||")(plain).op("||")(_literal('"')), _literal("null"))]
+    return ['"', plain, '"']
+
+
+def _moment(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    utc = func.timezone(_literal("UTC"), value)
+    whole = cast(value, TIMESTAMP(timezone=True, precision=0)) == value
+    pattern = case((whole, _literal(_SECONDS)), else_=_literal(_FRACTIONS))
+    endless = case(*((value == literal_column(f"'{name}'"), _literal(text)) for name, text in _ENDLESS.items()))
+    return func.coalesce(func.to_char(utc, pattern), endless)
 
 
 def _opaque(type_name: str, key: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the opaque id of an object, as `core.ids.encode_id` makes it.
 
     That is base64 with other signs for `+` and `/`. These stand for six bits that no letter, digit, colon or minus ends
-    with, so none is ever there; looking for them took most of the time.
+    with, so none is ever there; looking for them took most of the time. A text without a backslash is cast to its
+    bytes.
     """
-    named = literal_column(f"'{type_name}:'").op("||")(key)
-    encoded = func.encode(func.convert_to(named, literal_column("'UTF8'")), literal_column("'base64'"))
-    return cast(func.rtrim(encoded, literal_column("'='")), Text)
+    named = cast(_literal(f"{type_name}:").op("||")(key), BYTEA)
+    return func.rtrim(func.encode(named, _literal("base64")), _literal("="))
+
+
+def _joined(parts: Sequence[Part]) -> ColumnElement[Any]:
+    """Return one text of texts and of what a statement finds."""
+    merged: list[ColumnElement[Any]] = []
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        merged += [_literal(text), part] if text else [part]
+        text = ""
+    if text:
+        merged.append(_literal(text))
+    while len(merged) > _MOST_ARGUMENTS:
+        merged = [func.concat(*merged[at : at + _MOST_ARGUMENTS]) for at in range(0, len(merged), _MOST_ARGUMENTS)]
+    return func.concat(*merged)
+
+
+def _literal(text: str) -> ColumnElement[Any]:
+    """Return a text without quotes and backslashes as a constant of the statement."""
+    return literal_column(f"'{text}'", Text)
 
 
 def _names(written: WrittenObject) -> list[str]:

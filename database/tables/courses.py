@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 
@@ -70,6 +71,8 @@ courses = Table(
     UniqueConstraint("source", "source_id"),
     Index("courses_search_idx", "search", postgresql_using="gin"),
     Index("courses_newest_idx", "published_at", "id"),
+    # What the length of the catalog is counted by.
+    Index("courses_published_idx", "id", postgresql_where=text("status = 'PUBLISHED'")),
     Index("courses_title_idx", "title", "id"),
 )
 

@@ -116,7 +116,22 @@ async def people(learner: Context, catalog: Database, clock: ManualClock) -> Peo
     return People(learner)
 
 
-@pytest.mark.parametrize("text", [CATALOG, TAKEN, '{ course(by: {slug: "course-1"}) { ...Card } }' + CARD])
+MANY = " ".join(f"{'x' * 64}{number}: title" for number in range(250))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CATALOG,
+        TAKEN,
+        '{ course(by: {slug: "course-1"}) { ...Card } }' + CARD,
+        f"query ($n: Int!) {{ courses(first: $n) {{ nodes {{ {MANY} }} }} }}",
+        "query ($n: Int!) { courses(first: $n) { nodes { id } pageInfo { hasNextPage endCursor } } }",
+        "{ courses(first: 2) { nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } } }",
+        "{ courses(last: 2) { nodes { id } pageInfo { hasNextPage hasPreviousPage endCursor } } }",
+        "{ courses(first: 2) { nodes { id } pageInfo { startCursor endCursor } } }",
+    ],
+)
 async def test_whole_objects_are_written(people: People, text: str) -> None:
     """Texts, moments, numbers, kinds, lists and nulls are those of graphql-core, and no object is made in Python."""
     for contexts in people.pairs():
