@@ -209,7 +209,7 @@ def spread_places(topics: Sequence[int | None]) -> list[int]:
     found: list[int] = []
     coming: Iterable[tuple[int, int | None]] = enumerate(topics)
     most = float(TOPIC_SHARE)
-    while coming:
+    while True:
         for each, its_topic in coming:
             if its_topic is not None and counted[its_topic] >= most:
                 waiting.setdefault(its_topic, deque()).append(each)
@@ -225,14 +225,12 @@ def spread_places(topics: Sequence[int | None]) -> list[int]:
                 if left != TOPIC_SHARE - 1 or leaving is None or not waiting.get(leaving):
                     break
                 place, topic = waiting[leaving].popleft(), leaving
-        coming, most = _first_waiting(waiting), float("inf")
-    return found
-
-
-def _first_waiting(waiting: Mapping[int, deque[int]]) -> list[tuple[int, int]]:
-    """Take what waits first, as all that wait are too frequent; nothing when nothing waits."""
-    place, topic = min(((places[0], each) for each, places in waiting.items() if places), default=(-1, -1))
-    return [(waiting[topic].popleft(), topic)] if place >= 0 else []
+        if len(found) == len(topics):
+            return found
+        # All that wait are too frequent; so it is the first of them.
+        place, topic = min((places[0], each) for each, places in waiting.items() if places)
+        waiting[topic].popleft()
+        coming, most = [(place, topic)], float("inf")
 
 
 def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[RankedCourse]:
