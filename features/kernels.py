@@ -26,8 +26,8 @@ int64_t revision(void);
 int64_t named_columns(const int64_t *, const int32_t *, const int64_t *, int64_t, int64_t, int64_t *, int32_t *);
 int grouped_sums(const int64_t *, const int32_t *, const float *, const int64_t *, const double *, const int64_t *,
                  int64_t, const int32_t *, int64_t, float *);
-int times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, const float *, int64_t, float *,
-                 int64_t);
+void times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, const float *, int64_t, float *,
+                  int64_t);
 void rows_times_vector(const int64_t *, const int32_t *, const float *, const int64_t *, int64_t, const int32_t *,
                        const float *, float *);
 int64_t best(const float *, const uint8_t *, int64_t, int64_t, int64_t *);
@@ -35,7 +35,7 @@ int tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t *
                 const float *, int64_t, const float *, int64_t, int64_t, float, float *);
 """
 _LIBRARY = "features._kernels"
-_REVISION = 3
+_REVISION = 4
 """What `revision` of the library must say: one that was compiled from another source is not called."""
 _SAMPLE = 1_000
 """Of how many values a first guess of the best is made."""
@@ -293,7 +293,7 @@ class CompiledKernels:
         """Return as `Kernels` says."""
         product = np.empty(rows.matrix.shape[0], np.float32)
         from_buffer = _FFI.from_buffer
-        failed = self._library.times_vector(
+        self._library.times_vector(
             *rows.turned.pointers,
             from_buffer(self._integers, columns),
             from_buffer(self._floats, factors),
@@ -301,8 +301,6 @@ class CompiledKernels:
             from_buffer(self._floats, product),
             len(product),
         )
-        if failed:
-            raise MemoryError
         return product
 
     def rows_times_vector(self, rows: Rows, which: Integers, places: Places, vector: Floats) -> Floats:

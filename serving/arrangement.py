@@ -7,8 +7,7 @@ every longer list of the same moment.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
 from database.tables.recommendations import RecommendationRuleKind, RecommendationSurface
@@ -67,14 +66,22 @@ class _Sequence:
         self.arranged: list[RankedCourse] = []
         self._shown: set[int] = set()
 
-    def extend(self, courses: Iterable[RankedCourse]) -> bool:
+    def extend(self, courses: Sequence[RankedCourse]) -> bool:
         """Add courses, unless they are there, wait for their places, or need what cannot be shown.
 
         Returns:
             Whether all were looked at before there were enough.
         """
         arranged, shown, pins = self.arranged, self._shown, self._pins
-        needs: Container[int] = self._constraints.rules.needs if self._constraints.rules is not None else ()
+        needs: Mapping[int, object] = self._constraints.rules.needs if self._constraints.rules is not None else {}
+        if not pins and len(arranged) + len(courses) <= self._enough:
+            keys = [course.course_id for course in courses]
+            fresh = set(keys)
+            # The usual list: nothing stands twice, and nothing comes before anything.
+            if len(fresh) == len(keys) and shown.isdisjoint(fresh) and needs.keys().isdisjoint(keys):
+                arranged.extend(courses)
+                shown |= fresh
+                return True
         for course in courses:
             if len(arranged) >= self._enough:
                 return False
@@ -196,41 +203,34 @@ def _spread(window: Sequence[RankedCourse], constraints: Constraints) -> list[Ra
 def spread_places(topics: Sequence[int | None]) -> list[int]:
     """Return the places of courses in the order that spreads their main topics; None is a course without one."""
     waiting: dict[int, deque[int]] = {}
-    counted: dict[int | None, int] = dict.fromkeys(topics, 0)
-    # The topic whose first waiting course is next; none but the one that has just become rarer, or was just placed.
-    ready: int | None = None
+    # Of what stands just before, also where nothing does; courses without a topic are never too frequent.
+    order: list[int | None] = [None] * TOPIC_SPREAD
+    counted: dict[int | None, int] = dict.fromkeys((None, *topics), 0)
     found: list[int] = []
-    coming = iter(enumerate(topics))
-    while len(found) < len(topics):
-        if ready is None:
-            place, topic = _next(coming, waiting, counted)
-        else:
-            place, topic = waiting[ready].popleft(), ready
-        found.append(place)
-        ready = None
-        counted[topic] += 1
-        if len(found) >= TOPIC_SPREAD:
-            leaving = topics[found[-TOPIC_SPREAD]]
-            counted[leaving] -= 1
-            if leaving is not None and counted[leaving] == TOPIC_SHARE - 1 and waiting.get(leaving):
-                ready = leaving
-    return found
-
-
-def _next(
-    coming: Iterator[tuple[int, int | None]], waiting: dict[int, deque[int]], counted: Mapping[int | None, int]
-) -> tuple[int, int | None]:
-    """Return the next place whose topic is not too frequent; what comes before it waits.
-
-    Where all are too frequent it is the first that waits.
-    """
-    for place, topic in coming:
-        if topic is None or counted[topic] < TOPIC_SHARE:
-            return place, topic
-        waiting.setdefault(topic, deque()).append(place)
-    place, topic = min((places[0], each) for each, places in waiting.items() if places)
-    waiting[topic].popleft()
-    return place, topic
+    coming: Iterable[tuple[int, int | None]] = enumerate(topics)
+    most = float(TOPIC_SHARE)
+    while True:
+        for each, its_topic in coming:
+            if its_topic is not None and counted[its_topic] >= most:
+                waiting.setdefault(its_topic, deque()).append(each)
+                continue
+            place, topic = each, its_topic
+            while True:
+                found.append(place)
+                order.append(topic)
+                counted[topic] += 1
+                leaving = order[-TOPIC_SPREAD]
+                counted[leaving] = left = counted[leaving] - 1
+                # No other topic can have become rarer: what waits of this one comes before all that follow.
+                if left != TOPIC_SHARE - 1 or leaving is None or not waiting.get(leaving):
+                    break
+                place, topic = waiting[leaving].popleft(), leaving
+        if len(found) == len(topics):
+            return found
+        # All that wait are too frequent; so it is the first of them.
+        place, topic = min((places[0], each) for each, places in waiting.items() if places)
+        waiting[topic].popleft()
+        coming, most = [(place, topic)], float("inf")
 
 
 def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[RankedCourse]:
@@ -246,10 +246,13 @@ def _with_explored(window: Sequence[RankedCourse], explored: Explored) -> list[R
 
 def _pins(window: Sequence[RankedCourse], constraints: Constraints) -> dict[int, tuple[int, RankedCourse]]:
     """Return the place of each pinned course that may be shown to the learner, in the order of the places."""
+    rules = constraints.staff(RecommendationRuleKind.PIN)
+    if not rules:
+        return {}
     ranked = {course.course_id: course for course in window}
     score = window[-1].score if window else 0.0
     found: dict[int, tuple[int, RankedCourse]] = {}
-    for rule in sorted(constraints.staff(RecommendationRuleKind.PIN), key=lambda rule: (rule.place, rule.id)):
+    for rule in sorted(rules, key=lambda rule: (rule.place, rule.id)):
         key = rule.course_id
         if key is not None and key not in found and constraints.admits(key):
             course = ranked.get(key, RankedCourse(key, score, ()))
@@ -263,9 +266,11 @@ def _because(course: RankedCourse, reason: Reason) -> RankedCourse:
 
 def _descending(arranged: Sequence[RankedCourse], limit: int) -> tuple[RankedCourse, ...]:
     """Return the first courses, each score raised to the highest that follows it."""
-    scores = accumulate((course.score for course in reversed(arranged)), max, initial=float("-inf"))
-    raised = list(scores)[:0:-1]
-    return tuple(
-        course if course.score == best else RankedCourse(course.course_id, best, course.reasons)
-        for course, best in zip(arranged[:limit], raised, strict=False)
-    )
+    best = max((float("-inf"), *(course.score for course in reversed(arranged[limit:]))))
+    found = []
+    for course in reversed(arranged[:limit]):
+        key, score, reasons = course
+        best = max(best, score)
+        found.append(course if score == best else RankedCourse(key, best, reasons))
+    found.reverse()
+    return tuple(found)

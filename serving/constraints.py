@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set as AbstractSet
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -72,11 +72,15 @@ class Constraints:
         """Say whether a course has no obstacle of its own."""
         return course_id not in self._out and all(course_id in courses for courses in self._only)
 
-    def admitted(self, ranked: Iterable[RankedCourse]) -> list[RankedCourse]:
+    def admitted(self, ranked: Sequence[RankedCourse]) -> list[RankedCourse]:
         """Return the courses that have no obstacle of their own; asked for hundreds of courses a list."""
-        out = self._out
+        out, only = self._out, self._only
+        keys = [course.course_id for course in ranked]
+        # Most rankings left out what may not be shown.
+        if out.isdisjoint(keys) and all(courses.issuperset(keys) for courses in only):
+            return list(ranked)
         found = [course for course in ranked if course.course_id not in out]
-        for courses in self._only:
+        for courses in only:
             found = [course for course in found if course.course_id in courses]
         return found
 

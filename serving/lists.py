@@ -91,8 +91,9 @@ class ListPart:
 
 def packed(course: RankedCourse, highest: float) -> Row:
     """Return the stored form of a place, with a score that is not above another one."""
-    reasons = [[why.kind.value, why.course_id, why.topic_id] for why in course.reasons]
-    return [course.course_id, min(course.score, highest), reasons]
+    key, score, reasons = course
+    told = [[why.kind.value, why.course_id, why.topic_id] for why in reasons] if reasons else []
+    return [key, min(score, highest), told]
 
 
 def unpacked(row: Row) -> RankedCourse:

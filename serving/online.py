@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from opentelemetry import metrics
 
 from core.errors import UnavailableError
-from features.columns import Owner, StoredFeature
+from features.columns import FeatureKind, Owner, StoredFeature
 from serving.served import ServedFeatures
 
 _LOG = logging.getLogger(__name__)
@@ -72,18 +72,34 @@ class OnlineReader:
             except Exception as error:
                 # Feast raises errors of many families: of Redis, of sockets, its own, and plain ones.
                 raise UnavailableError(f"The online store cannot be read: {error}") from error
-            for place, feature in enumerate(features):
-                try:
-                    encoded = feature.encode([row[place] for _, row in rows])
-                except (TypeError, ValueError) as error:
-                    # What was written is not of the declared kind: missing, as for a view that is gone.
-                    self._unreadable.add(1, {"view": feature.view})
-                    _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
-                    continue
-                for column, where in enumerate(places[feature.name]):
-                    values[:, where] = encoded[:, column]
+            if len(rows) != len(ids):
+                raise UnavailableError(f"The online store answers for {len(rows)} of {len(ids)} entities.")
+            self._fill(values, features, places, [known for _, known in rows])
             np.maximum(moments, [moment for moment, _ in rows], out=moments)
         return OnlineRows(names, values, moments)
+
+    def _fill(
+        self,
+        values: NDArray[np.float64],
+        features: Sequence[StoredFeature],
+        places: Mapping[str, Sequence[int]],
+        rows: Sequence[Sequence[Any]],
+    ) -> None:
+        """Write the values of one view into their columns; what cannot be used stays missing."""
+        numbers = _numbers(features, rows)
+        if numbers is not None:
+            values[:, [places[each.name][0] for each in features]] = numbers
+            return
+        for place, feature in enumerate(features):
+            try:
+                encoded = feature.encode([row[place] for row in rows])
+            except (TypeError, ValueError) as error:
+                # What was written is not of the declared kind: missing, as for a view that is gone.
+                self._unreadable.add(1, {"view": feature.view})
+                _LOG.warning("Values of %s cannot be used: %s", feature.reference, error)
+                continue
+            for column, where in enumerate(places[feature.name]):
+                values[:, where] = encoded[:, column]
 
     def _ask(self, view: Any, keys: Sequence[Any], features: Sequence[StoredFeature]) -> list[tuple[int, list[Any]]]:
         """Return of each entity unix seconds, 0 where it is not known, and the values of the features.
@@ -101,6 +117,17 @@ class OnlineReader:
             values = [read(known[name]) if name in known else None for name in names]
             found.append((0 if moment is None else int(moment.timestamp()), values))
         return found
+
+
+def _numbers(features: Sequence[StoredFeature], rows: Sequence[Sequence[Any]]) -> NDArray[np.float64] | None:
+    """Return float64[n, k], the values of k features at once; None where they must be looked at one by one."""
+    if any(each.kind is not FeatureKind.NUMBER for each in features):
+        return None
+    try:
+        found = np.array(rows, np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if found.shape == (len(rows), len(features)) else None
 
 
 def _entity_keys(name: str, ids: Sequence[int]) -> list[Any]:

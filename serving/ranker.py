@@ -239,11 +239,11 @@ def rank(model: RankingModel, question: Question) -> tuple[RankedCourse, ...]:
         DeclinedError: no course of the history is known, so there is nothing to rank by.
         ReleaseError: a learner feature that the release reads is not served.
     """
-    history, eligible, taken = _known(model, question)
+    history, eligible = _known(model, question)
     relations = _relations(model, history)
     columns = select_candidates(relations, eligible)
     predicted = _predicted(model, question, history, relations, columns)
-    later = _unprepared(model.matrix.prerequisites, columns, taken)
+    later = _unprepared(model.matrix.prerequisites, columns, history.courses)
     order = np.lexsort((columns, -predicted, later))
     places, values = columns[order], predicted[order].astype(np.float64)
     if len(places) < question.limit:
@@ -309,7 +309,7 @@ def retrieved_by(model: RankingModel, question: Question, course_id: int) -> tup
     Raises:
         DeclinedError: no course of the history is known.
     """
-    history, eligible, _ = _known(model, question)
+    history, eligible = _known(model, question)
     (place,), (found,) = positions_of(np.array([course_id]), model.traits.course_ids)
     return tuple(
         name for name, positions in brought(_relations(model, history), eligible) if found and place in positions
@@ -348,15 +348,13 @@ def _history(model: RankingModel, question: Question) -> History:
     return History(positions[known], np.minimum(question.moments[known], question.now - 1), question.now)
 
 
-def _known(model: RankingModel, question: Question) -> tuple[History, NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return the history over the matrix's courses, bool[n] that may be shown, and bool[n] that were taken."""
+def _known(model: RankingModel, question: Question) -> tuple[History, NDArray[np.bool_]]:
+    """Return the history over the matrix's courses, and bool[n] that may be shown."""
     ids = model.traits.course_ids
     history = _history(model, question)
-    taken = np.zeros(len(ids), np.bool_)
-    taken[history.courses] = True
-    eligible = ~taken & model.matrix.published
-    if question.readable is not None:
-        eligible &= question.readable
+    published, readable = model.matrix.published, question.readable
+    eligible = published.copy() if readable is None else published & readable
+    eligible[history.courses] = False
     hidden, found = positions_of(np.array(question.hidden, np.int64), ids)
     eligible[hidden[found]] = False
     if question.allowed is not None:
@@ -364,7 +362,7 @@ def _known(model: RankingModel, question: Question) -> tuple[History, NDArray[np
         admitted = np.zeros(len(ids), np.bool_)
         admitted[allowed[found]] = True
         eligible &= admitted
-    return history, eligible, taken
+    return history, eligible
 
 
 def _learner_row(release: Release, learner: Mapping[str, float]) -> NDArray[np.float64]:
@@ -376,10 +374,12 @@ def _learner_row(release: Release, learner: Mapping[str, float]) -> NDArray[np.f
     return np.array([[learner[name] for name in release.layout.learner]], np.float64)
 
 
-def _unprepared(prerequisites: Sparse, columns: Integers, taken: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _unprepared(prerequisites: Sparse, columns: Integers, courses: Integers) -> NDArray[np.bool_]:
     """Return bool[m], whether a course builds upon one that was not taken."""
     if prerequisites.nnz == 0:
         return np.zeros(len(columns), np.bool_)
+    taken = np.zeros(prerequisites.shape[1], np.bool_)
+    taken[courses] = True
     needed, _, entries = spread(prerequisites, columns)
     return np.bincount(entries, ~taken[needed], len(columns)) > 0
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -158,6 +161,70 @@ async def test_a_store_that_never_answers_is_unavailable(materialized: FeaturePl
         reader = learner_features(FeaturePlaces(materialized.data_dir, url, materialized.project), timeout=0.01)
         with pytest.raises(UnavailableError, match="online store"):
             await reader.read(7)
+
+
+async def test_a_closed_connection_costs_nobody_their_features(materialized: FeaturePlaces) -> None:
+    """A connection that the server has closed meanwhile is opened again by the next read, which does not fail."""
+    reader = learner_features(materialized)
+    before = await reader.read(7)
+    with redis.Redis.from_url(materialized.redis_url) as client:
+        for each in client.client_list():
+            if each["id"] != str(client.client_id()):
+                client.client_kill_filter(_id=each["id"])
+    assert before == await reader.read(7)
+    reader.close()
+
+
+@asynccontextmanager
+async def relayed(url: str, gate: asyncio.Event) -> AsyncIterator[str]:
+    """Yield the URL of a relay to Valkey that holds answers back while the gate is closed."""
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, passes: asyncio.Event | None) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                if passes is not None:
+                    await passes.wait()
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def connected(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        answers, asked = await asyncio.open_connection(parts.hostname, parts.port)
+        await asyncio.gather(pump(source, asked, None), pump(answers, sink, gate))
+
+    parts = urlsplit(url)
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}{parts.path}"
+
+
+async def test_a_late_answer_is_nobody_elses(materialized: FeaturePlaces) -> None:
+    """After reads that ran out of time, or were given up, the next learner is not given what was asked for before."""
+    gate = asyncio.Event()
+    gate.set()
+    async with relayed(materialized.redis_url, gate) as url:
+        reader = learner_features(FeaturePlaces(materialized.data_dir, url, materialized.project), timeout=1.0)
+        known = await reader.read(7)
+        gate.clear()
+        given_up = asyncio.create_task(reader.read(7))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        with pytest.raises(UnavailableError, match="online store"):
+            await reader.read(7)
+        gate.set()
+        found = [(await reader.read(each)).updated_at for each in (8, 7)]
+        reader.close()
+    assert [None, known.updated_at] == found
+    assert known.updated_at is not None
+
+
+async def test_a_store_that_leaves_out_entities_is_unavailable(materialized: FeaturePlaces) -> None:
+    """Without an online store Feast answers with nothing at all, which is an outage and no learner without features."""
+    store = open_store(materialized.data_dir, materialized.redis_url, materialized.project)
+    store.config.online_config = store.config._online_store = None
+    reader = LearnerFeatures(store, RANKING)
+    with pytest.raises(UnavailableError, match="0 of 1 entities"):
+        await reader.read(7)
+    reader.close()
 
 
 async def test_the_matrix_describes_every_course(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 import tempfile
 import time
@@ -29,12 +30,13 @@ from core.errors import WaymarkError
 from database.tables.recommendations import RecommendationSurface
 from features import relations
 from serving import ranker
-from serving.arrangement import WINDOW, arrange
+from serving.arrangement import arrange
 from serving.candidates import select_candidates
 from serving.constraints import Constraints
 from serving.learners import Learner
+from serving.lists import places_for
 from serving.ranker import Question, RankingModel, explain, rank
-from serving.rankings import RankedCourse, RecommendationRequest
+from serving.rankings import RecommendationRequest
 from serving.rulebook import CourseFacts, Rules
 from tests.load.ranking_world import (
     NOW,
@@ -69,8 +71,10 @@ _PARTS: tuple[tuple[Any, str, str, tuple[str, ...]], ...] = (
     ),
 )
 _REST = "order and list"
-_ARRANGED, _EXPLAINED = "200 ranked for a surface and arranged, besides", "reasons of 20"
-_LEARNER, _FEAST = "Feast: features of the learner, as requests read them", "Feast: features of the candidates"
+_PAGE = "a page of 20: all that follows, one learner after the other"
+_LEARNER, _RANKED = "features of the learner through Feast", "200 ranked for a surface"
+_ARRANGED, _EXPLAINED = "arranged", "reasons of 20"
+_FEAST = "Feast: features of the candidates"
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,6 @@ def measure(world: RankingWorld) -> Costs:
     model, parts = world.model, defaultdict[str, list[float]](list)
     for each in world.questions[:20]:
         rank(model, each)
-    rules, counts = _rules(model), []
-    reader = None if world.store is None else learner_reader(world.store)
     for each in world.questions:
         parts[_WHOLE].append(spent(lambda each=each: rank(model, each)))  # type: ignore[misc]  # It is called now.
     with timed() as total:
@@ -141,27 +143,45 @@ def measure(world: RankingWorld) -> Costs:
             for name, value in total.items():
                 parts[name].append(value)
             parts[_REST].append(max(0.0, whole - sum(total.values())))
-    for each, usual in zip(world.questions, parts[_WHOLE], strict=True):
-        constraints, wide = _constraints(rules, each), replace(each, limit=WINDOW)
-        found: list[tuple[RankedCourse, ...]] = []
-        wider = spent(
-            lambda c=constraints, w=wide, f=found: f.append(arrange(rank(model, w), c, (), SHOWN))  # type: ignore[misc]
-        )
-        parts[_ARRANGED].append(wider - usual)
-        shown = [one.course_id for one in found[0]]
-        parts[_EXPLAINED].append(spent(lambda e=each, s=shown: explain(model, e, s)))  # type: ignore[misc]
+    _measure_pages(world, parts)
+    # Last, as it leaves nothing of a ranking in the caches.
+    counts = []
+    for each in world.questions:
         columns = candidates_of(model, each)
         counts.append(len(columns))
-        if reader is not None:
+        if world.store is not None:
             ids = model.traits.course_ids[columns].tolist()
             parts[_FEAST].append(spent(lambda i=ids: read_courses(world.store, i), time.process_time))  # type: ignore[misc]
-            parts[_LEARNER].append(spent(lambda: reader.read([1]), time.process_time))
     return Costs(world.title, float(np.median(counts)), dict(parts))
+
+
+def _measure_pages(world: RankingWorld, parts: dict[str, list[float]]) -> None:
+    """Make a page for every learner, as a request does but for its changes of threads."""
+    model, rules = world.model, _rules(world.model)
+    reader = None if world.store is None else learner_reader(world.store)
+    learners = itertools.cycle(world.learners)
+    for each in world.questions:
+        wide, constraints = replace(each, limit=places_for(SHOWN + 1)), _constraints(rules, each)
+        clocks = [time.process_time()]
+        if reader is not None:
+            reader.read([next(learners)])
+            clocks.append(time.process_time())
+            parts[_LEARNER].append(1e3 * (clocks[-1] - clocks[-2]))
+        ranked = rank(model, wide)
+        clocks.append(time.process_time())
+        constraints.narrowed()
+        arranged = arrange(ranked, constraints, (), wide.limit)
+        clocks.append(time.process_time())
+        explain(model, each, [course.course_id for course in arranged[:SHOWN]])
+        clocks.append(time.process_time())
+        for name, before, after in zip((_RANKED, _ARRANGED, _EXPLAINED), clocks[-4:], clocks[-3:], strict=False):
+            parts[name].append(1e3 * (after - before))
+        parts[_PAGE].append(1e3 * (clocks[-1] - clocks[0]))
 
 
 def candidates_of(model: RankingModel, asked: Question) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Return the positions of a learner's candidates."""
-    history, eligible, _ = ranker._known(model, asked)
+    history, eligible = ranker._known(model, asked)
     return select_candidates(ranker._relations(model, history), eligible)
 
 
@@ -214,7 +234,8 @@ def _constraints(rules: Rules, asked: Question) -> Constraints:
 def written(found: Sequence[Costs]) -> str:
     """Return the figures as tables."""
     load, _, _ = psutil.getloadavg()
-    names = [_WHOLE, *(name for _, _, name, _ in _PARTS), _REST, _ARRANGED, _EXPLAINED, _LEARNER, _FEAST]
+    names = [_WHOLE, *(name for _, _, name, _ in _PARTS), _REST]
+    names += [_PAGE, _LEARNER, _RANKED, _ARRANGED, _EXPLAINED, _FEAST]
     rows = [[name, *(_cell(each, name) for each in found)] for name in names]
     rows.append(["candidates, median", *(f"{each.candidates:.0f}" for each in found)])
     rows.append(["Feast's time over that of a ranking", *(_times(each) for each in found)])

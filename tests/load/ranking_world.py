@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from core.errors import InputError
 from core.settings import Settings
 from database.migrate import refuse_pending
 from feature_repo.services import RANKING, definitions
-from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, TIMESTAMP
+from feature_repo.sources import COURSE_POPULARITY, COURSE_PROFILE, LEARNER_ACTIVITY, TIMESTAMP
 from feature_repo.store import open_store
 from features import course, learner
 from features.histories import DAY, Floats
@@ -56,6 +56,7 @@ class RankingWorld:
         questions: of learners with 20 courses each, for 20 courses.
         store: the feature store that holds the courses' features; None where none does.
         history: the log that all learners are scored from; None where there is none.
+        learners: ids that the store has features of.
     """
 
     title: str
@@ -63,6 +64,7 @@ class RankingWorld:
     questions: list[Question]
     store: Any = None
     history: LearningHistory | None = None
+    learners: Sequence[int] = range(1, 201)
 
 
 def simulated(courses: int, *, learners: int = 200, rounds: int = ROUNDS, seed: int = 7) -> RankingWorld:
@@ -112,7 +114,8 @@ async def real(data_dir: Path) -> AsyncIterator[RankingWorld]:
         model = align(releases.current, matrices.current, parents)
         history = await asyncio.to_thread(load_history, places.lake, parents)
         title = f"{len(matrices.current):,} courses of {data_dir.name}"
-        yield RankingWorld(title, model, _questions(model, history), store, history)
+        learners = history.learner_ids[np.diff(history.learner_offsets) >= LENGTH].tolist()
+        yield RankingWorld(title, model, _questions(model, history), store, history, learners)
 
 
 def question(model: RankingModel, courses: Integers, moments: Integers, now: int) -> Question:
@@ -132,7 +135,7 @@ def question(model: RankingModel, courses: Integers, moments: Integers, now: int
 
 
 def filled_store(folder: Path, redis_url: str, model: RankingModel) -> Any:
-    """Return a feature store whose online store holds the features of a simulated catalog's courses."""
+    """Return a feature store that holds the features of a simulated catalog's courses online, and of learners."""
     store = open_store(folder, redis_url, "bench")
     store.apply(definitions(folder))
     frame = pd.DataFrame(model.features, columns=list(model.release.layout.course))
@@ -140,6 +143,9 @@ def filled_store(folder: Path, redis_url: str, model: RankingModel) -> Any:
     for view, features in ((COURSE_POPULARITY, course.POPULARITY_FEATURES), (COURSE_PROFILE, course.PROFILE_FEATURES)):
         kinds = {name: kind for name, (kind, _) in features.items()}
         store.write_to_online_store(view, frame[[course.ENTITY, TIMESTAMP, *features]].astype(kinds))
+    learners = pd.DataFrame({learner.ENTITY: RankingWorld.learners, TIMESTAMP: pd.Timestamp(NOW)})
+    kinds = {name: kind for name, (kind, _) in learner.LEARNER_FEATURES.items()}
+    store.write_to_online_store(LEARNER_ACTIVITY, learners.assign(**dict.fromkeys(kinds, 1)).astype(kinds))
     return store
 
 
