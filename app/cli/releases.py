@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,24 +39,24 @@ def compare(
     """Compare two releases on the held-out decisions that both were judged on.
 
     Reads the register of releases and their files; writes nothing but the file of `--json`. Where they were trained on
-    different logs, the older one is judged again on those decisions of the newer one that are later than its own log,
-    which reads the lake and the feature tables. The interval is 95%, by paired bootstrap over learners: where it
-    includes 0, the difference may be chance.
+    different logs, both are judged again on what came after the logs of both, once that is enough; before, the older
+    one on those decisions of the newer one that are later than its own log. This reads the lake and the feature tables.
+    The interval is 95%, by paired bootstrap over learners: where it includes 0, the difference may be chance.
     """
     check_folder(json)
-    from app.comparisons import compare_releases, judging_again  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import JudgesByLog, compare_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
     async def work(parts: Platform) -> Compared:
         with shown(progress_console()) as report:
-            again = judging_again(parts, report)
-            return await compare_releases(parts.database, parts.models_dir, version, other, again)
+            judges = JudgesByLog(parts, report)
+            return await compare_releases(parts.database, parts.models_dir, version, other, judges)
 
     found = run_on_platform(data_dir, work)
     _print_comparison(Console(highlight=False), found)
     if json is not None:
         described = {
             "versions": [found.ours.version, found.theirs.version],
-            "judged_again": None if found.again is None else found.again.version,
+            "judged_again": [each.version for each in found.again],
             **asdict(found.comparison),
         }
         try:
@@ -76,17 +77,17 @@ def promote(
     Reads the files of the releases; reads and writes their register. Refused unless the release beats the live one
     (or, when none is live, popularity) by more than chance: the 95% interval of the difference in NDCG@10, by paired
     bootstrap over the decisions that both were judged on, must lie above 0. Where the two were trained on different
-    logs, the older one is judged again first, as for `compare`, which takes a minute and the lake; --force does not.
+    logs, one or both are judged again first, as for `compare`, which takes a minute and the lake; --force does not.
     What serving could not load is refused even with --force. A trial is over with it, of whichever release.
     """
-    from app.comparisons import judging_again, weigh  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import JudgesByLog, weigh  # noqa: PLC0415 - XGBoost takes long to import.
     from app.releases import promote as promote_release  # noqa: PLC0415 - as above.
 
     async def work(parts: Platform) -> tuple[Compared | None, Tried | None]:
         found = None
         if not force:
             with shown(progress_console()) as report:
-                found = await weigh(parts.database, parts.models_dir, version, judging_again(parts, report))
+                found = await weigh(parts.database, parts.models_dir, version, JudgesByLog(parts, report))
         weighed, compared = found or (None, None)
         ended = await promote_release(
             parts.database,
@@ -175,7 +176,7 @@ def _print_comparison(console: Console, found: Compared) -> None:
         + _difference(compared),
         soft_wrap=True,
     )
-    if found.again is not None:
+    if found.again:
         console.print(_judged_again(found), soft_wrap=True)
 
 
@@ -187,16 +188,23 @@ def _difference(found: Comparison) -> str:
 
 
 def _judged_again(found: Compared) -> str:
-    """Return which release was asked what, and where it had an advantage."""
-    assert found.again is not None  # noqa: S101 - whoever calls knows.
-    older, newer = found.again, found.other
+    """Return which releases were asked what, and where one had an advantage."""
+    common = found.comparison.common
+    if len(found.again) > 1:
+        end = max(each.trained_until for each in found.again)
+        return f"Both were judged again on the {common} decisions that came after the logs of both, {_minute(end)}."
+    older, newer = found.again[0], found.other
     told = (
-        f"Release {older.version} has learned from the log until {older.trained_until:%Y-%m-%d %H:%M}, and was judged "
-        f"again on the {found.comparison.common} held-out decisions of {newer.version} that are later."
+        f"Release {older.version} has learned from the log until {_minute(older.trained_until)}, and was judged again "
+        f"on the {common} held-out decisions of {newer.version} that are later."
     )
-    if found.knew_more:
-        told += f" Both were asked as of {found.as_of:%Y-%m-%d %H:%M}, when {newer.version} knew less than it."
+    if found.knew_more and found.as_of is not None:
+        told += f" Both were asked as of {_minute(found.as_of)}, when {newer.version} knew less than it."
     return told
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _described(ours: ReleaseManifest, theirs: ReleaseManifest) -> list[tuple[str, Any, Any]]:
