@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app import releases
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
+from app.cli.tables import table as empty_table
 from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
@@ -238,8 +239,7 @@ def _print_plan(console: Console, changes: list[Change]) -> None:
     if not changes:
         console.print("Nothing would change: the registry holds what is declared.")
         return
-    table = Table("Change", "Of", "Name", "Detail")
-    table.columns[2].overflow = "fold"
+    table = empty_table("Change", "Of", "Name", "Detail")
     for each in changes:
         table.add_row(each.what, each.kind, each.name, escape(each.detail))
     console.print(table)
@@ -247,8 +247,7 @@ def _print_plan(console: Console, changes: list[Change]) -> None:
 
 
 def _print_coverage(console: Console, found: list[Coverage]) -> None:
-    table = Table("View", "Written by", "Rows in the range", "Entities by its end", "First row")
-    table.columns[0].overflow = "fold"
+    table = empty_table("View", "Written by", "Rows in the range", "Entities by its end", "First row")
     for each in found:
         first = f"{each.earliest:%Y-%m-%d}" if each.earliest is not None else each.failure or "none"
         by = "this command" if each.computed else "somebody else"
@@ -257,9 +256,7 @@ def _print_coverage(console: Console, found: list[Coverage]) -> None:
 
 
 def _check_table(checks: list[Check]) -> Table:
-    table = Table("View", "Feature", "Check", "Expected", "Found")
-    for name in table.columns[:2]:
-        name.overflow = "fold"
+    table = empty_table("View", "Feature", "Check", "Expected", "Found")
     for each in checks:
         table.add_row(each.view, each.feature or "", each.rule, escape(each.expected), escape(each.found))
     return table
@@ -268,8 +265,7 @@ def _check_table(checks: list[Check]) -> Table:
 def _print_listing(console: Console, listing: FeatureListing) -> None:
     for view in listing.views:
         console.print(f"{view.name}, of each {view.entity}: {view.description}", soft_wrap=True, markup=False)
-        table = Table("Feature", "Type", "Meaning")
-        table.columns[0].no_wrap = True
+        table = empty_table("Feature", "Type", "Meaning")
         for row in view.features:
             table.add_row(*row)
         console.print(table)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
+from app.cli.tables import table as empty_table
 from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
@@ -158,10 +159,8 @@ def list_(data_dir: DataDir = None) -> None:
 
 
 def _print_comparison(console: Console, found: Compared) -> None:
-    table = Table()
-    table.add_column("")
-    for manifest in (found.ours, found.theirs):
-        table.add_column(manifest.version, justify="right")
+    versions = (found.ours.version, found.theirs.version)
+    table = empty_table("", *versions, right=versions)
     for name, ours, theirs in _described(found.ours, found.theirs):
         table.add_row(name, str(ours), str(theirs))
     compared = found.comparison
@@ -226,11 +225,9 @@ def _short(value: Any) -> str:
 
 
 def _release_table(rows: list[ReleaseRow]) -> Table:
-    table = Table()
-    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
-        table.add_column(
-            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name in {"Version", "Status"}
-        )
+    # When a release was made is what its version says.
+    whole = ("Version", "Status", "NDCG@10")
+    table = empty_table("Version", "Status", "Feature service", "NDCG@10", "Promoted", right=("NDCG@10",), whole=whole)
     for row in rows:
         promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
         forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
@@ -238,9 +235,7 @@ def _release_table(rows: list[ReleaseRow]) -> Table:
             row.version,
             row.status if row.trial is None else described(row.trial, row.trial_percent),
             row.feature_service,
-            str(row.training_rows),
             f"{row.metrics['rankers']['model']['ndcg']:.4f}",
-            f"{row.created_at:%Y-%m-%d %H:%M}",
-            promoted + forced,
+            (promoted + forced).strip(),
         )
     return table
