@@ -17,7 +17,7 @@ from app import releases
 from app.interruptible import in_thread
 from app.wiring import Platform
 from core.clock import Clock
-from core.errors import InputError, ReleaseError
+from core.errors import InputError, ReleaseError, UnavailableError
 from database.queries.history import TOPIC_PARENTS
 from database.session import Database
 from features.columns import StoredFeature
@@ -187,6 +187,7 @@ async def train_model(
 
     Raises:
         InputError: there is too little history.
+        UnavailableError: the release cannot be written.
     """
     asked = options.held_out_since
     if asked is None:
@@ -234,20 +235,25 @@ async def _registered(
     distributions = None
     if data.record is not None:
         distributions = await asyncio.to_thread(data.record, data.history.span[1])
-    manifest, digest = await asyncio.to_thread(
-        save,
-        models_dir,
-        trained,
-        data.history,
-        data.features,
-        service=data.service,
-        fingerprint=data.fingerprint,
-        options=options,
-        now=now,
-        stored=data.stored,
-        distributions=distributions,
-        until=data.until,
-    )
+    try:
+        manifest, digest = await asyncio.to_thread(
+            save,
+            models_dir,
+            trained,
+            data.history,
+            data.features,
+            service=data.service,
+            fingerprint=data.fingerprint,
+            options=options,
+            now=now,
+            stored=data.stored,
+            distributions=distributions,
+            until=data.until,
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"The release cannot be written below {models_dir}: {error.strerror}. The same command tries again."
+        ) from error
     row = {
         "version": manifest.version,
         "location": manifest.version,

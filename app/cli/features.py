@@ -66,7 +66,7 @@ def materialize(
     follows within seconds. People who deleted their account are forgotten: in the lake, the feature tables, the online
     store, kept lists, what releases were judged on and parts of interrupted trainings. A view whose table cannot be
     read, or is older than it declares, is named and left out: the others are written, and the exit code is 1; so it is
-    when a table that somebody else writes still holds people who were erased.
+    when people who were erased are still in a table that somebody else writes, or may be in a release that is damaged.
     """
     moment = None if as_of is None else _moment("--as-of", as_of)
     from app import feature_pipeline  # noqa: PLC0415 - Feast takes seconds to import.
@@ -85,7 +85,7 @@ def materialize(
     _print_forgetting(console, done.forgetting)
     for view, why in done.failures.items():
         console.print(f"{view} is not written: {why}. What is online of it stays.", markup=False, soft_wrap=True)
-    if done.failures or done.forgetting.held:
+    if done.failures or not done.forgetting.complete:
         raise typer.Exit(1)
 
 
@@ -224,6 +224,13 @@ def _print_forgetting(console: Console, forgetting: Forgetting) -> None:
         console.print(f"Who was erased is forgotten; changed or deleted: {told}.", soft_wrap=True)
     for view, count in forgetting.held.items():
         message = f"The table of {view} still holds {count} who were erased: whoever writes it must leave them out."
+        console.print(message, markup=False, soft_wrap=True)
+    for name, kept in forgetting.kept.items():
+        holds = "may hold people" if kept is None else f"still holds {kept}"
+        message = (
+            f"The folder models/{name} {holds} who were erased: it is damaged, or in no register. "
+            "Restore it, or delete it if no training writes it now; then run this again."
+        )
         console.print(message, markup=False, soft_wrap=True)
 
 

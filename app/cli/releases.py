@@ -18,6 +18,7 @@ from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
+from database.tables.models import ReleaseStatus
 from serving.trials import described
 
 if TYPE_CHECKING:
@@ -143,19 +144,25 @@ def _over(ended: Tried | None, live: str) -> str:
 def list_(data_dir: DataDir = None) -> None:
     """List all releases, the newest first: which is live, and which is tried as a canary or in shadow.
 
-    Reads the register of releases; writes nothing.
+    Reads the register of releases and all their files; writes nothing. Names releases whose files are damaged, which
+    serving refuses; the exit code is 1 when one of them is live or tried.
     """
-    from app.releases import list_releases  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.releases import damaged, list_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
-    async def work(parts: Platform) -> list[ReleaseRow]:
-        return await list_releases(parts.database)
+    async def work(parts: Platform) -> tuple[list[ReleaseRow], dict[str, str]]:
+        rows = await list_releases(parts.database)
+        return rows, await damaged(parts.models_dir, rows)
 
-    rows = run_on_platform(data_dir, work)
+    rows, broken = run_on_platform(data_dir, work)
     console = Console(highlight=False)
     if rows:
         console.print(_release_table(rows))
     else:
         console.print("There is no release yet; `waymark model train` makes one.")
+    for version, why in broken.items():
+        console.print(f"{version} cannot be served: {why}", markup=False, soft_wrap=True)
+    if any(row.version in broken for row in rows if row.status == ReleaseStatus.LIVE or row.trial is not None):
+        raise typer.Exit(1)
 
 
 def _print_comparison(console: Console, found: Compared) -> None:
