@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from app.asgi import build_app
+from app.heads import BoundedHeads
 from app.process import settle
 from app.revocations import following
 from app.wiring import Platform
@@ -211,6 +212,7 @@ def uvicorn_config(app: ASGIApp, *, workers: int = 1, lifespan: Literal["on", "o
     """Return how uvicorn serves an application."""
     return uvicorn.Config(
         app,
+        http=BoundedHeads,
         workers=workers,
         lifespan=lifespan,
         log_level="warning",
