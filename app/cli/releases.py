@@ -144,8 +144,8 @@ def _over(ended: Tried | None, live: str) -> str:
 def list_(data_dir: DataDir = None) -> None:
     """List all releases, the newest first: which is live, and which is tried as a canary or in shadow.
 
-    Reads the register of releases and all their files; writes nothing. Names releases whose files are damaged, which
-    serving refuses; the exit code is 1 when one of them is live or tried.
+    Reads the register of releases and all their files; writes nothing. Names releases whose files are damaged; the exit
+    code is 1 when one of them is live or tried.
     """
     from app.releases import damaged, list_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
@@ -160,7 +160,7 @@ def list_(data_dir: DataDir = None) -> None:
     else:
         console.print("There is no release yet; `waymark model train` makes one.")
     for version, why in broken.items():
-        console.print(f"{version} cannot be served: {why}", markup=False, soft_wrap=True)
+        console.print(f"{version} is damaged: {why}", markup=False, soft_wrap=True)
     if any(row.version in broken for row in rows if row.status == ReleaseStatus.LIVE or row.trial is not None):
         raise typer.Exit(1)
 

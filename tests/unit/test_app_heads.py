@@ -1,4 +1,4 @@
-"""Heads of requests are bounded on a real server, whichever way they come."""
+"""What a real server takes for a request, and whom it believes about who calls."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.heads import MOST_BYTES, BoundedHeads
 from app.server import uvicorn_config
+from core.settings import GatewaySettings
 
 ONE = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\nhi"
 
@@ -28,6 +30,11 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(body)(scope, receive, send)
 
 
+async def who(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the address of the caller."""
+    await PlainTextResponse(scope["client"][0])(scope, receive, send)
+
+
 class Hasty(BoundedHeads):
     """Waits for nothing that is not there yet."""
 
@@ -35,9 +42,11 @@ class Hasty(BoundedHeads):
 
 
 @asynccontextmanager
-async def served(protocol: type[BoundedHeads] = BoundedHeads) -> AsyncIterator[tuple[str, int]]:
+async def served(
+    protocol: type[BoundedHeads] = BoundedHeads, proxies: str | None = None, app: ASGIApp = echo
+) -> AsyncIterator[tuple[str, int]]:
     """Serve; yield the address."""
-    config = uvicorn_config(echo)
+    config = uvicorn_config(app, proxies=proxies)
     assert config.http is BoundedHeads
     config.http = protocol
     server = uvicorn.Server(config)
@@ -115,6 +124,30 @@ async def test_heads_that_do_not_come_are_not_awaited(pieces: list[bytes], statu
     async with served(Hasty) as address:
         found = await answered(address, *pieces)
         assert found.count(b"HTTP/1.1 408") == bool(status)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "caller"),
+    [
+        ("127.0.0.0/8, 10.0.0.0/8", b"192.0.2.7, 10.1.2.3", b"192.0.2.7"),
+        ("127.0.0.0/8, 10.0.0.0/8", b"10.9.9.9, 192.0.2.7", b"192.0.2.7"),
+        ("10.0.0.0/8", b"192.0.2.7", b"127.0.0.1"),
+        ("127.0.0.1", b"", b"127.0.0.1"),
+    ],
+)
+async def test_trusted_proxies_tell_who_calls(proxies: str, told: bytes, caller: bytes) -> None:
+    """The last that no proxy of ours is; of others nothing is believed."""
+    settings = GatewaySettings(trusted_proxies=proxies)
+    request = b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\nX-Forwarded-For: " + told + b"\r\n\r\n"
+    async with served(proxies=settings.trusted_proxies, app=who) as address:
+        assert (await answered(address, request)).endswith(b"\r\n\r\n" + caller)
+
+
+@pytest.mark.parametrize("given", ["*", "", "proxy.example", "10.0.0.1/8", "10.0.0.0/8,"])
+def test_whom_nobody_can_trust_is_no_setting(given: str) -> None:
+    """Everybody, a name, and a network that is none."""
+    with pytest.raises(ValidationError):
+        GatewaySettings(trusted_proxies=given)
 
 
 async def test_what_is_no_http_is_refused_as_ever() -> None:
