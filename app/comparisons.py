@@ -1,4 +1,4 @@
-"""Releases compared: on what both were judged on or, trained on different logs, the older one judged again.
+"""Releases compared: on what both were judged on or, trained on different logs, one or both of them judged again.
 
 Judging again takes a look at the log and at the features of then, so it is done before a promotion and not in its
 transaction.
@@ -7,11 +7,10 @@ transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, Protocol
 
 from app.interruptible import in_thread
 from app.model_training import feature_places, learning_history
@@ -22,14 +21,27 @@ from core.errors import InputError
 from database.queries.releases import ReleaseRow
 from database.session import Database
 from serving.artifact import Release, ReleaseManifest
-from training.history import EPOCH
-from training.judgment import Comparison, Judgment, compare, judged_alike
-from training.rejudgment import rejudged
+from training.history import EPOCH, LearningHistory
+from training.judgment import FEWEST_COMMON, Comparison, Judgment, compare, judged_alike
+from training.rejudgment import after, asked_from, rejudged
 from training.release import counted
+from training.split import ENOUGH_HELD_OUT
 
-JudgesAgain: TypeAlias = Callable[[Release, Judgment], Awaitable[Judgment]]
-"""Asks a release the decisions that another one was judged on, and returns its ranks of those that it cannot have
-learned from; raises InputError."""
+
+class Judges(Protocol):
+    """Judges releases by a log, again."""
+
+    async def since(self, moment: int) -> Judgment:
+        """Return the decisions at or after a moment, microseconds since 1970, as of it; nobody has ranked them."""
+        ...
+
+    async def again(self, release: Release, asked: Judgment) -> Judgment:
+        """Ask a release decisions, and return its ranks of those that it cannot have learned from.
+
+        Raises:
+            InputError: it cannot be asked.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,30 +52,29 @@ class Compared:
         ours: what the first is.
         theirs: what the second is.
         comparison: of the first with the second.
-        again: which of them was judged again; None when both were judged alike.
+        again: which of them were judged again: none when both were judged alike, the older one, or both on what came
+            after the logs of both.
         as_of: the moment that both were asked as of; None where each decision had its own.
     """
 
     ours: ReleaseManifest
     theirs: ReleaseManifest
     comparison: Comparison
-    again: ReleaseManifest | None
+    again: tuple[ReleaseManifest, ...]
     as_of: datetime | None
 
     @property
     def other(self) -> ReleaseManifest:
-        """The release whose decisions `again` was asked."""
-        return self.theirs if self.again is self.ours else self.ours
+        """The release whose decisions the one that was judged again was asked."""
+        return self.theirs if self.ours in self.again else self.ours
 
     @property
     def knew_more(self) -> bool:
         """Whether the one that was judged again had learned from what lay after the moment, as the other had not."""
-        return self.again is not None and self.as_of is not None and self.again.trained_until >= self.as_of
+        return len(self.again) == 1 and self.as_of is not None and self.again[0].trained_until >= self.as_of
 
 
-async def compare_releases(
-    database: Database, models_dir: Path, ours: str, theirs: str, again: JudgesAgain
-) -> Compared:
+async def compare_releases(database: Database, models_dir: Path, ours: str, theirs: str, judges: Judges) -> Compared:
     """Compare two releases on decisions that both were judged on.
 
     Args:
@@ -71,17 +82,17 @@ async def compare_releases(
         models_dir: folder of the releases.
         ours: version of the first.
         theirs: version of the second.
-        again: judges the older one again where they were judged as of different moments.
+        judges: judges again where they were judged as of different moments.
 
     Raises:
         InputError: there is no such release, its files cannot be read, or the two cannot be compared.
     """
     rows = await list_releases(database)
-    return await _compared(models_dir, named(rows, ours), named(rows, theirs), again)
+    return await _compared(models_dir, named(rows, ours), named(rows, theirs), judges)
 
 
 async def weigh(
-    database: Database, models_dir: Path, version: str, again: JudgesAgain
+    database: Database, models_dir: Path, version: str, judges: Judges
 ) -> tuple[Weighed, Compared | None] | None:
     """Compare a release with the live one, where that takes more than what both recorded.
 
@@ -100,65 +111,110 @@ async def weigh(
     try:
         if await asyncio.to_thread(_are_alike, models_dir, row, live):
             return None
-        found = await _compared(models_dir, row, live, again)
+        found = await _compared(models_dir, row, live, judges)
     except InputError as error:
         return Weighed(live.version, incomparable(error)), None
     return Weighed(live.version, _refused(found)), found
 
 
-def judging_again(parts: Platform, report: Report) -> JudgesAgain:
-    """Return what judges releases by the log and the feature tables of a platform.
+class JudgesByLog:
+    """Judges releases again by the log and the feature tables of a platform, which are read when they are needed.
 
     Args:
         parts: the opened platform.
         report: draws progress.
     """
 
-    async def again(release: Release, asked: Judgment) -> Judgment:
-        places = feature_places(parts)
+    def __init__(self, parts: Platform, report: Report) -> None:
+        self._parts = parts
+        self._report = report
+        self._log: LearningHistory | None = None
+
+    async def since(self, moment: int) -> Judgment:
+        """As of `Judges`."""
+        return await asyncio.to_thread(asked_from, await self._history(), moment)
+
+    async def again(self, release: Release, asked: Judgment) -> Judgment:
+        """As of `Judges`."""
         from training.pointintime import FeastFeatures  # noqa: PLC0415 - it imports Feast, which takes seconds.
 
-        places.lake.contents()
-        history = await learning_history(parts, places)
+        history = await self._history()
         manifest = release.manifest
-        store = await asyncio.to_thread(places.store)
+        store = await asyncio.to_thread(feature_places(self._parts).store)
         # Releases of before features were recorded read what their service declares.
         read = manifest.stored_features or manifest.feature_service
         features = await asyncio.to_thread(FeastFeatures, store, read)
         return await in_thread(
             lambda told: rejudged(history, features, release, asked, lambda name, total: counted(name, total, told)),
-            report,
+            self._report,
         )
 
-    return again
+    async def _history(self) -> LearningHistory:
+        if self._log is None:
+            places = feature_places(self._parts)
+            places.lake.contents()
+            self._log = await learning_history(self._parts, places)
+        return self._log
 
 
-async def _compared(models_dir: Path, row: ReleaseRow, other: ReleaseRow, again: JudgesAgain) -> Compared:
-    (ours, mine), (theirs, its) = [
-        await asyncio.to_thread(judged, models_dir / each.location, each.digest) for each in (row, other)
+class _Side(NamedTuple):
+    """One of two releases.
+
+    Attributes:
+        row: of the register.
+        manifest: what it is.
+        judgment: what it was judged on; None where nobody recorded it.
+    """
+
+    row: ReleaseRow
+    manifest: ReleaseManifest
+    judgment: Judgment | None
+
+
+async def _compared(models_dir: Path, row: ReleaseRow, other: ReleaseRow, judges: Judges) -> Compared:
+    ours, theirs = [
+        _Side(each, *await asyncio.to_thread(judged, models_dir / each.location, each.digest)) for each in (row, other)
     ]
-    judged_again = None
+    again: tuple[ReleaseManifest, ...] = ()
+    mine, its = ours.judgment, theirs.judgment
     if mine is None or its is None or not judged_alike(mine, its):
-        if ours.trained_until == theirs.trained_until:
-            raise InputError(
-                f"Both have learned from a log that ends {ours.trained_until:%Y-%m-%d %H:%M:%S} UTC, and were judged "
-                "as of different moments, as the log has changed since: train both on the same lake."
-            )
-        if ours.trained_until < theirs.trained_until:
-            its, judged_again = recorded(theirs, its), ours
-            mine = await _again(models_dir, row, its, again)
+        older, newer = (ours, theirs) if ours.manifest.trained_until < theirs.manifest.trained_until else (theirs, ours)
+        asked = await judges.since(after(newer.manifest.trained_until))
+        if len(asked.moments) >= min(ENOUGH_HELD_OUT, max(FEWEST_COMMON, _later(older, newer))):
+            again = (ours.manifest, theirs.manifest)
+            mine, its = [await _again(models_dir, each.row, asked, judges) for each in (ours, theirs)]
         else:
-            mine, judged_again = recorded(ours, mine), theirs
-            its = await _again(models_dir, other, mine, again)
+            again = (older.manifest,)
+            its_own, ranked = await _of_newer(models_dir, older, newer, judges)
+            mine, its = (ranked, its_own) if older is ours else (its_own, ranked)
     comparison = await asyncio.to_thread(compare, mine, its)
     as_of = None if mine.as_of < 0 else EPOCH + timedelta(microseconds=mine.as_of)
-    return Compared(ours, theirs, comparison, judged_again, as_of)
+    return Compared(ours.manifest, theirs.manifest, comparison, again, as_of)
 
 
-async def _again(models_dir: Path, row: ReleaseRow, asked: Judgment, again: JudgesAgain) -> Judgment:
+def _later(older: _Side, newer: _Side) -> int:
+    """Return how many decisions that the newer one was judged on are later than the log of the older one."""
+    if newer.judgment is None:
+        return 0
+    return int((newer.judgment.moments >= after(older.manifest.trained_until)).sum())
+
+
+async def _of_newer(models_dir: Path, older: _Side, newer: _Side, judges: Judges) -> tuple[Judgment, Judgment]:
+    """Return what the newer one was judged on, and the ranks of the older one, which is asked the same."""
+    if older.manifest.trained_until == newer.manifest.trained_until:
+        raise InputError(
+            f"Both have learned from a log that ends {older.manifest.trained_until:%Y-%m-%d %H:%M:%S} UTC, and were "
+            "judged as of different moments, as the log or --held-out-since was another: train both on the same lake, "
+            "or wait until more has happened since."
+        )
+    asked = recorded(newer.manifest, newer.judgment)
+    return asked, await _again(models_dir, older.row, asked, judges)
+
+
+async def _again(models_dir: Path, row: ReleaseRow, asked: Judgment, judges: Judges) -> Judgment:
     try:
         release = await asyncio.to_thread(loaded, models_dir, row)
-        return await again(release, asked)
+        return await judges.again(release, asked)
     except InputError as error:
         raise InputError(f"Release {row.version} is to be judged again on newer decisions. {error}") from error
 
@@ -170,7 +226,7 @@ def _are_alike(models_dir: Path, row: ReleaseRow, live: ReleaseRow) -> bool:
 
 def _refused(found: Compared) -> str | None:
     refusal = refused(found.comparison, f"the live release {found.theirs.version}")
-    if refusal is None or found.again is not found.theirs or not found.knew_more:
+    if refusal is None or found.theirs not in found.again or not found.knew_more:
         return refusal
     return f"{refusal} {remedy(found.theirs)}"
 
@@ -181,5 +237,6 @@ def remedy(older: ReleaseManifest) -> str:
     return (
         f"Release {older.version} had learned from the log until {older.trained_until:%Y-%m-%d %H:%M:%S} UTC, and "
         "the other was judged by what was known earlier: "
-        f"`waymark model train --held-out-since {begins:%Y-%m-%dT%H:%M:%S}` judges a release by what was known then."
+        f"`waymark model train --held-out-since {begins:%Y-%m-%dT%H:%M:%S}` judges a release by what was known then. "
+        "Or promote later: once more has happened after the logs of both, both are asked that."
     )

@@ -52,6 +52,8 @@ class Forgetting:
         releases: how many releases were written anew without decisions that they had been judged on.
         trainings: of how many interrupted trainings the parts were deleted.
         held: how many of them a table still holds that somebody else writes, by its view.
+        kept: how many of them the folder of a release still holds that cannot be written anew, because it is damaged
+            or not registered, by its name; None where nobody can tell.
     """
 
     learners: int = 0
@@ -62,6 +64,30 @@ class Forgetting:
     releases: int = 0
     trainings: int = 0
     held: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no copy is known to hold any of them."""
+        return not self.held and not self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenByReleases:
+    """What was forgotten of what releases were judged on.
+
+    Attributes:
+        rewritten: how many releases had to be written anew.
+        kept: who is still in the folder of a release, by its name; None where nobody can tell.
+    """
+
+    rewritten: int = 0
+    kept: Mapping[str, frozenset[int] | None] = field(default_factory=dict)
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Who is known to be in some folder."""
+        return frozenset[int]().union(*(each for each in self.kept.values() if each is not None))
 
 
 async def forget(
@@ -89,7 +115,10 @@ async def forget(
     pending = {row.learner_id for row in rows if row.forgotten_at is None}
     # Nobody can look into them: what was made of the lake of before goes.
     trainings = await asyncio.to_thread(drop_all, data_dir / "training") if pending or lake.found else 0
-    reached = lake.erased.difference(*held.values())
+    reached = lake.erased.difference(*held.values(), releases.known)
+    if None in releases.kept.values():
+        # Whoever waits may be in what cannot be read.
+        reached = frozenset[int]()
     if again := (lake.found | pending) & reached:
         async with database.transaction() as connection:
             await mark_forgotten(connection, again, now)
@@ -99,9 +128,10 @@ async def forget(
         files=lake.files,
         online=keys.online,
         lists=keys.lists,
-        releases=releases,
+        releases=releases.rewritten,
         trainings=trainings,
         held={view: len(ids) for view, ids in held.items() if ids},
+        kept={name: None if ids is None else len(ids) for name, ids in releases.kept.items()},
     )
 
 
@@ -120,17 +150,18 @@ def _held_by_others(data_dir: Path, learner_ids: Sequence[int]) -> dict[str, fro
     return found
 
 
-async def forget_in_releases(database: Database, models_dir: Path, learner_ids: Collection[int]) -> int:
-    """Take learners out of what releases were judged on, and return how many releases had to be written anew.
+async def forget_in_releases(database: Database, models_dir: Path, learner_ids: Collection[int]) -> ForgottenByReleases:
+    """Take learners out of what releases were judged on.
 
     A release is written beside itself and registered in its new place at once; then the old folder is deleted. A server
     that reads the old one at that moment goes on with what it has in memory and reads the new one at its next look.
+    What cannot be verified is not written anew, and what nobody registered may be about to be: who is in there is told.
 
     Raises:
         UnavailableError: a folder cannot be written.
     """
     if not learner_ids:
-        return 0
+        return ForgottenByReleases()
     async with database.transaction() as connection:
         await release_queries.take_turn(connection)
         rewritten = 0
@@ -146,7 +177,24 @@ async def forget_in_releases(database: Database, models_dir: Path, learner_ids: 
     async with database.reader() as reader:
         places = {row.version: row.location for row in await reader.fetch(release_queries.RELEASES)}
     await asyncio.to_thread(_delete_left_folders, models_dir, places)
-    return rewritten
+    return ForgottenByReleases(rewritten, await asyncio.to_thread(_kept, models_dir, frozenset(learner_ids)))
+
+
+def _kept(models_dir: Path, learner_ids: frozenset[int]) -> dict[str, frozenset[int] | None]:
+    """Return who of them is in any folder below the models, by its name; None where nobody can tell."""
+    found: dict[str, frozenset[int] | None] = {}
+    for path in sorted(models_dir.glob(f"*/{JUDGMENT}")):
+        try:
+            ids = learner_ids.intersection(Judgment.unpacked(path.read_bytes()).learner_ids.tolist())
+        except FileNotFoundError:
+            # A training or a rewriting has put its folder in its place meanwhile.
+            continue
+        except (OSError, ReleaseError):
+            found[path.parent.name] = None
+        else:
+            if ids:
+                found[path.parent.name] = ids
+    return found
 
 
 def _next_location(version: str, location: str) -> str:
@@ -165,7 +213,8 @@ def _without(folder: Path, digest: str, target: Path, learner_ids: Collection[in
         others = judgment.without(np.fromiter(learner_ids, np.int64, len(learner_ids)))
         return None if others is judgment else rewrite_release(folder, digest, target, {JUDGMENT: others.packed()})
     except ReleaseError as error:
-        _LOG.warning("What a release was judged on cannot be looked through for people who were erased: %s", error)
+        # It is not served, promoted or rolled back to. Whether somebody is in it is looked for in `_kept`.
+        _LOG.warning("A release cannot be written anew without people who were erased: %s", error)
         return None
     except OSError as error:
         raise UnavailableError(f"The release {target} cannot be written: {error}.") from error

@@ -17,18 +17,19 @@ from app import releases
 from app.interruptible import in_thread
 from app.wiring import Platform
 from core.clock import Clock
-from core.errors import InputError
+from core.errors import InputError, ReleaseError, UnavailableError
 from database.queries.history import TOPIC_PARENTS
 from database.session import Database
 from features.columns import StoredFeature
-from serving.artifact import LearnedExposures
+from serving.artifact import LearnedExposures, read_manifest
 from training.dataset import PointInTimeFeatures
 from training.distributions import Distributions
 from training.evaluate import Evaluation
 from training.exposures import Exposures, load_exposures
 from training.history import LearningHistory, load_history
-from training.release import Report, TrainedModel, TrainingOptions, judge, save, train
-from training.split import Protocol
+from training.rejudgment import after
+from training.release import Report, TrainedModel, TrainingOptions, judge, moment_of, save, train
+from training.split import Protocol, held_out_from
 from training.working import NOTHING, Parts, work_key, working
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class TrainingOutcome:
         evaluation: of the same training on an earlier moment.
         live: whether it became live.
         exposures: what was learned from what learners had been shown.
+        judged_since: moment that it was judged from instead of the last tenth of the log, because the live release has
+            learned from what lies before; None where that was not chosen.
         resumed: parts of a training that was interrupted, which were not made again.
     """
 
@@ -91,6 +94,7 @@ class TrainingOutcome:
     evaluation: Evaluation
     live: bool
     exposures: LearnedExposures | None = None
+    judged_since: datetime | None = None
     resumed: int = 0
 
 
@@ -176,13 +180,18 @@ async def train_model(
         models_dir: folder of the releases.
         data: what to train on.
         clock: tells when the release was made.
-        options: how to train.
+        options: how to train. Where they do not say what to hold out, it is what the live release has not learned from,
+            if that is less than the last tenth of the log and still enough.
         report: draws progress.
         working_dir: where finished parts are kept until the release is registered; None for nowhere.
 
     Raises:
         InputError: there is too little history.
+        UnavailableError: the release cannot be written.
     """
+    asked = options.held_out_since
+    if asked is None:
+        options = replace(options, held_out_since=await _as_the_live_one(database, models_dir, data.history))
     keeping: AbstractContextManager[Parts] = nullcontext(NOTHING)
     if working_dir is not None and data.tables is not None:
         determines = (data.fingerprint, data.tables, data.service, data.stored, data.history, data.exposures, options)
@@ -196,7 +205,21 @@ async def train_model(
             span.set_attribute("waymark.decisions", trained.decisions)
             span.set_attribute("waymark.ndcg", trained.evaluation.rankers["model"].ndcg)
         outcome = await _registered(database, models_dir, data, trained, now=clock(), options=options)
-        return replace(outcome, resumed=len(parts.found))
+        chosen = None if asked is not None else moment_of(options.held_out_since)
+        return replace(outcome, judged_since=chosen, resumed=len(parts.found))
+
+
+async def _as_the_live_one(database: Database, models_dir: Path, history: LearningHistory) -> int | None:
+    """Return where to hold out from, so that the live release knows nothing more; None for the last tenth."""
+    live = releases.live_of(await releases.list_releases(database))
+    if live is None:
+        return None
+    try:
+        manifest = await asyncio.to_thread(read_manifest, models_dir / live.location, live.digest)
+    except ReleaseError:
+        # Nothing can be compared with it then, whatever is held out; `promote` says why.
+        return None
+    return await asyncio.to_thread(held_out_from, history, after(manifest.trained_until))
 
 
 async def _registered(
@@ -212,20 +235,25 @@ async def _registered(
     distributions = None
     if data.record is not None:
         distributions = await asyncio.to_thread(data.record, data.history.span[1])
-    manifest, digest = await asyncio.to_thread(
-        save,
-        models_dir,
-        trained,
-        data.history,
-        data.features,
-        service=data.service,
-        fingerprint=data.fingerprint,
-        options=options,
-        now=now,
-        stored=data.stored,
-        distributions=distributions,
-        until=data.until,
-    )
+    try:
+        manifest, digest = await asyncio.to_thread(
+            save,
+            models_dir,
+            trained,
+            data.history,
+            data.features,
+            service=data.service,
+            fingerprint=data.fingerprint,
+            options=options,
+            now=now,
+            stored=data.stored,
+            distributions=distributions,
+            until=data.until,
+        )
+    except OSError as error:
+        raise UnavailableError(
+            f"The release cannot be written below {models_dir}: {error.strerror}. The same command tries again."
+        ) from error
     row = {
         "version": manifest.version,
         "location": manifest.version,

@@ -22,7 +22,7 @@ from database.queries.releases import RELEASES, ReleaseRow
 from database.session import Database
 from database.tables.models import ReleaseStatus, TrialKind
 from security.audit import DONE, Detail, Subject, record
-from serving.artifact import Release, ReleaseManifest, load_release, read_extra, read_manifest
+from serving.artifact import Release, ReleaseManifest, load_release, read_extra, read_manifest, verify_release
 from serving.trials import described
 from training.distributions import DISTRIBUTIONS, Distributions
 from training.judgment import JUDGMENT, Comparison, Judgment, against_popularity, compare
@@ -107,6 +107,19 @@ async def list_releases(database: Database) -> list[ReleaseRow]:
     """Return all releases, the newest first."""
     async with database.reader() as reader:
         return await reader.fetch(RELEASES)
+
+
+async def damaged(models_dir: Path, rows: Iterable[ReleaseRow]) -> dict[str, str]:
+    """Return of the releases whose files are gone or not what they were why, by version; it takes reading them all."""
+
+    def look() -> Iterator[tuple[str, str]]:
+        for row in rows:
+            try:
+                verify_release(models_dir / row.location, row.digest)
+            except ReleaseError as error:
+                yield row.version, str(error)
+
+    return await asyncio.to_thread(lambda: dict(look()))
 
 
 async def of_layout(database: Database, models_dir: Path, digest: str) -> frozenset[str]:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 
 from app.asgi import build_app
+from app.heads import BoundedHeads
 from app.process import settle
 from app.revocations import following
 from app.wiring import Platform
@@ -207,15 +208,27 @@ async def application(parts: Platform) -> AsyncIterator[ASGIApp]:
             yield app
 
 
-def uvicorn_config(app: ASGIApp, *, workers: int = 1, lifespan: Literal["on", "off"] = "off") -> uvicorn.Config:
-    """Return how uvicorn serves an application."""
+def uvicorn_config(
+    app: ASGIApp, *, workers: int = 1, lifespan: Literal["on", "off"] = "off", proxies: str | None = None
+) -> uvicorn.Config:
+    """Return how uvicorn serves an application.
+
+    Args:
+        app: the application.
+        workers: how many processes serve it.
+        lifespan: whether the application opens and closes what it needs by itself.
+        proxies: addresses and networks of those who are believed when they say for whom they call; None for uvicorn's
+            own, which are those of this machine.
+    """
     return uvicorn.Config(
         app,
+        http=BoundedHeads,
         workers=workers,
         lifespan=lifespan,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        forwarded_allow_ips=proxies,
         ws_max_size=MOST_BODY_BYTES,
     )
 
@@ -229,7 +242,7 @@ async def serve(parts: Platform, listener: socket.socket, started: Callable[[str
         started: called with the address when requests are answered.
     """
     async with application(parts) as app:
-        server = _Server(uvicorn_config(app))
+        server = _Server(uvicorn_config(app, proxies=parts.settings.gateway.trusted_proxies))
         loop = asyncio.get_running_loop()
         for how in _STOPPING:
             loop.add_signal_handler(how, server.handle_exit, how, None)

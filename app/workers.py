@@ -37,7 +37,8 @@ def serve_with_workers(settings: Settings, workers: int, listener: socket.socket
         UnavailableError: PostgreSQL cannot be reached.
     """
     run_on_fast_loop(_prepare(settings))
-    supervisor = _Supervisor(uvicorn_config(Worker(settings), workers=workers, lifespan="on"), [listener], started)
+    config = uvicorn_config(Worker(settings), workers=workers, lifespan="on", proxies=settings.gateway.trusted_proxies)
+    supervisor = _Supervisor(config, [listener], started)
     supervisor.run()
     if not supervisor.ready:
         raise InputError("Not every process started; what they said is above.")

@@ -7,10 +7,11 @@ constructed only in `app/` and handed down in parts; no other module reads the e
 from __future__ import annotations
 
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -86,12 +87,25 @@ class GatewaySettings(Part):
     cors_origins: str | None = Field(
         default=None, description="Other origins whose pages may call, separated by commas, or `*`; none by default."
     )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` tells who calls; "
+        "by default this machine.",
+    )
     usage_interval: Seconds = Field(default=10.0, description="Seconds between writes of the usage of operations.")
     streams: int = Field(default=1_000, ge=0, description="WebSocket connections and event streams of one process.")
     subscriptions: int = Field(default=20, ge=1, description="Operations at once on one WebSocket connection.")
     stream_lifetime: Seconds = Field(
         default=3_600.0, description="Seconds until a WebSocket connection or event stream is ended; clients reconnect."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, given: str | None) -> str | None:
+        """Refuse what is no address or network, names and `*` included: anybody could then say who they are."""
+        for each in given.split(",") if given is not None else ():
+            ip_network(each.strip())
+        return given
 
 
 class RankingSettings(Part):

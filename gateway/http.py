@@ -22,7 +22,7 @@ from gateway import caching, graphiql
 from gateway.authentication import identify
 from gateway.errors import MASKED, UNAVAILABLE
 from gateway.executors import Answer
-from gateway.parameters import Parameters, decoded, of_object, of_query_string
+from gateway.parameters import Parameters, decoded, names_no_id, of_object, of_query_string
 from gateway.refusals import (
     BatchLimitError,
     InvalidDocumentError,
@@ -35,12 +35,14 @@ from gateway.refusals import (
 )
 from gateway.responses import (
     EVENT_STREAM,
+    HTML,
     JSON,
     accepts,
     failure,
     media_type,
     only_streams,
     payload,
+    prefers_html,
     refused_request,
     status_of,
     written,
@@ -126,10 +128,14 @@ class GraphQLEndpoint:
             return failure(chosen, _INTERNAL, MASKED, "INTERNAL")
 
     async def _read(self, request: Request, said: Mapping[str, str]) -> Parameters | list[Parameters] | None:
-        """Return what is asked for; None for a browser that looks at the address."""
+        """Return what is asked for; None for a browser that looks at the address, whatever document it names."""
         if request.method == _GET:
-            found = of_query_string(request.scope.get("query_string", b""))
-            if found is None and accepts(said.get("accept", ""), "text/html"):
+            raw, accept = request.scope.get("query_string", b""), said.get("accept", "")
+            if self._serve_graphiql and prefers_html(accept) and names_no_id(raw):
+                # The page reads the address by itself, and shows what is wrong with it.
+                return None
+            found = of_query_string(raw)
+            if found is None and accepts(accept, HTML):
                 return None
             return found or of_object({})
         _check_content_type(said.get("content-type", ""))

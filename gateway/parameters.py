@@ -63,6 +63,12 @@ def decoded(body: bytes | str) -> Any:
         raise MalformedRequestError("The request is not JSON in UTF-8.") from error
 
 
+def names_no_id(raw: bytes) -> bool:
+    """Say whether the query string of a GET names a document by its text, if at all, as a person in a browser does."""
+    names = {name for name, _ in parse_qsl(raw.decode("latin-1"), keep_blank_values=True)}
+    return not names & {"extensions", *_ID_NAMES}
+
+
 def of_query_string(raw: bytes) -> Parameters | None:
     """Return what the query string of a GET asks for; None where it names no operation at all.
 

@@ -17,6 +17,7 @@ from gateway.refusals import BAD_REQUEST, RefusedError
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
+HTML = "text/html"
 EVENT_STREAM = "text/event-stream"
 _OK, _TOO_MANY_REQUESTS = 200, 429
 # Clients send a handful of headers over and over; what else comes is bounded.
@@ -49,6 +50,21 @@ def accepts(accept: str, wanted: str) -> bool:
         if name == wanted and _quality(parameters) > 0:
             return True
     return False
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def prefers_html(accept: str) -> bool:
+    """Say whether a page is wanted more than JSON is, as browsers do who are sent to an address.
+
+    Of equals the first is preferred, as for `media_type`.
+    """
+    best, chosen = 0.0, ""
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = _quality(parameters)
+        if (name == HTML or name in _RANGES) and quality > best:
+            best, chosen = quality, name
+    return chosen == HTML
 
 
 @lru_cache(maxsize=_REMEMBERED)

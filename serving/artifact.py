@@ -195,13 +195,39 @@ def _write(folder: Path, manifest: ReleaseManifest, contents: Mapping[str, bytes
     draft = folder.with_name(f".{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    for name, content in {**contents, MANIFEST: described}.items():
-        with (draft / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    draft.rename(folder)
+    try:
+        for name, content in {**contents, MANIFEST: described}.items():
+            with (draft / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _sync_names(draft)
+        draft.rename(folder)
+    except BaseException:
+        # Whatever was written, on a disk that is full, is in the way of everything else.
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    # The register must not name what a power cut takes back.
+    _sync_names(folder.parent)
     return hashlib.sha256(described).hexdigest()
+
+
+def _sync_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def verify_release(folder: Path, digest: str) -> None:
+    """Compare the bytes of all files of a release with what was recorded of them.
+
+    Raises:
+        ReleaseError: it is damaged or of another format.
+    """
+    for name, known in read_manifest(folder, digest).files.items():
+        _read(folder / name, known)
 
 
 def load_release(folder: Path, digest: str) -> Release:

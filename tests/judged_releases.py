@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
+from app.comparisons import Judges
 from core.clock import Clock
 from database.queries import releases
 from database.session import Database
 from features.columns import StoredFeature
-from serving.artifact import write_release
+from serving.artifact import Release, write_release
 from tests.simulated_ranking import NOW, release, trained
 from training.judgment import JUDGMENT, Judgment
 from training.split import Protocol
@@ -75,3 +77,28 @@ async def write(
     }
     async with database.transaction() as connection:
         await releases.register(connection, row)
+
+
+class Chosen(Judges):
+    """Ranks that a test chooses, by version, of what came after a moment or of what the other was judged on.
+
+    Args:
+        ranks: by version.
+        later: how many decisions came after every log.
+    """
+
+    def __init__(self, ranks: Mapping[str, list[int]] | None = None, later: int = 0) -> None:
+        self.ranks = ranks or {}
+        self.later = later
+        self.asked: list[tuple[str, int]] = []
+
+    async def since(self, moment: int) -> Judgment:
+        """Return as many decisions as there are."""
+        return judgment([1] * self.later, as_of=moment)
+
+    async def again(self, release: Release, asked: Judgment) -> Judgment:
+        """Note who was asked as of when."""
+        version = release.manifest.version
+        self.asked.append((version, asked.as_of))
+        ranks = (self.ranks[version] * len(asked.moments))[: len(asked.moments)]
+        return replace(asked, model=np.array(ranks, np.int64))

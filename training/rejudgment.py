@@ -3,7 +3,8 @@
 Releases that were trained on different logs were judged as of different moments. The one whose log ends earlier is
 asked the held-out decisions of the other, with its own ranker, similarities and columns, as of the moment that the
 other was asked them. What it may have learned from is left out: a decision counts only when it is later than the whole
-log that the release was trained on.
+log that the release was trained on. Once enough has happened after the logs of both, both are asked that instead: what
+is compared then are the releases themselves, and not what the training of one made of less.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from serving.artifact import Release
 from training.dataset import Defaulted, PointInTimeFeatures
 from training.history import EPOCH, LearningHistory
 from training.judgment import FEWEST_COMMON, Judgment
+from training.metrics import NOT_RANKED
 from training.ranking import model_ranks
-from training.split import Protocol, Stage
+from training.split import Protocol, Stage, judged_from
 
 Step = Callable[[str, int], Callable[[int], None]]
 """Told the name of a step and its total; returns what is told of each part that is done."""
@@ -38,6 +40,30 @@ def over_courses(release: Release, course_ids: Integers) -> Similarities:
     """
     positions, known = positions_of(release.course_ids, course_ids)
     return release.similarities.reordered(np.where(known, positions, -1), len(course_ids))
+
+
+def asked_from(history: LearningHistory, moment: int) -> Judgment:
+    """Return the decisions of a time split at a moment (microseconds since 1970), which nobody has ranked yet.
+
+    Courses that may not be shown any more are left out.
+    """
+    log, decisions = history.interactions, judged_from(history, moment).decisions
+    decisions = decisions[history.published[log.courses[decisions]]]
+    nothing = np.full(len(decisions), NOT_RANKED)
+    return Judgment(
+        protocol=Protocol.TIME_SPLIT,
+        as_of=moment,
+        learner_ids=history.learner_ids[log.learners[decisions]],
+        course_ids=history.traits.course_ids[log.courses[decisions]],
+        moments=log.moments[decisions],
+        model=nothing,
+        popularity=nothing,
+    )
+
+
+def after(moment: datetime) -> int:
+    """Return the first moment, microseconds since 1970, that is later than the end of a log."""
+    return _microseconds(moment) + 1
 
 
 def rejudged(

@@ -265,8 +265,8 @@ def save(
         vector_digest=layout.digest,
         defaults=dict(trained.defaults),
         data_fingerprint=fingerprint,
-        since=_moment(options.since),
-        until=_moment(until),
+        since=moment_of(options.since),
+        until=moment_of(until),
         trained_from=trained_from,
         trained_until=trained_until,
         training_decisions=trained.decisions,
@@ -352,5 +352,6 @@ def _extras(evaluation: Evaluation, distributions: Distributions | None) -> dict
     return {name: each.packed() for name, each in found.items() if each is not None}
 
 
-def _moment(microseconds: int | None) -> datetime | None:
+def moment_of(microseconds: int | None) -> datetime | None:
+    """Return the moment that is so long after 1970."""
     return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)

@@ -36,6 +36,8 @@ MOST_DECISIONS = 25_000
 DECISIONS_PER_COURSE = 6
 """The ranker of a small catalog learns from fewer decisions, and is trained while somebody waits for it."""
 TEST_SHARE = 0.1
+ENOUGH_HELD_OUT = 200
+"""Decisions from which on it is better to judge by as much knowledge as the live release has than by more decisions."""
 _VALIDATED = 5_000
 """Decisions that baselines are tuned on at most, where there are many more."""
 
@@ -174,6 +176,22 @@ def decided(history: LearningHistory, stage: Stage, decisions: Integers) -> Hist
     )
 
 
+def held_out_from(history: LearningHistory, moment: int) -> int | None:
+    """Return where to hold out from, so that a release that knows what lies before a moment knows nothing more.
+
+    Args:
+        history: the log.
+        moment: microseconds since 1970.
+
+    Returns:
+        The moment; None where the last tenth of the log begins later all the same, or where too few decisions would be
+        left to tell much by.
+    """
+    if moment <= split_moment(history) or len(judged_from(history, moment).decisions) < ENOUGH_HELD_OUT:
+        return None
+    return moment
+
+
 def split_moment(history: LearningHistory) -> int:
     """Return T, before which nine tenths of the enrollments lie."""
     moments = np.sort(history.interactions.moments)
@@ -190,15 +208,16 @@ def _time_split(
         moment = held_out_since
         place = max(0, int(np.searchsorted(moments, moment)) - int(len(moments) * TEST_SHARE))
     earlier = int(moments[min(place, len(moments) - 1)]) if len(moments) else 0
-    training, validation = training_stages(history, moment, rng, since), _first_after(history, earlier, moment)
+    training, validation = training_stages(history, moment, rng, since), judged_from(history, earlier, moment)
     return Split(
         training=training,
         validation=replace(validation, decisions=_sample(validation.decisions, _VALIDATED, rng)),
-        test=_first_after(history, moment, NEVER),
+        test=judged_from(history, moment),
     )
 
 
-def _first_after(history: LearningHistory, begins: int, ends: int) -> Stage:
+def judged_from(history: LearningHistory, begins: int, ends: int = NEVER) -> Stage:
+    """Return what a time split at a moment judges on: the first course at or after it of each learner with enough."""
     return Stage(history.known(begins), ahead(history, begins, ends, earlier=EVALUATED_AFTER, count=1), begins)
 
 

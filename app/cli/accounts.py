@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from app.cli.running import DataDir, run_on_platform
+from app.cli.tables import table as empty_table
 from app.wiring import Platform
 from core.errors import CommandError, InputError
 from core.settings import Recommendations
@@ -61,7 +61,7 @@ def list_accounts(data_dir: DataDir = None) -> None:
         async with parts.database.reader() as reader:
             return [decrypted(cipher, row) for row in await reader.fetch(PRIVILEGED)]
 
-    table = Table("Address", "Name", "Roles")
+    table = empty_table("Address", "Name", "Roles")
     for account in run_on_platform(data_dir, work, recommendations=Recommendations.OFF):
         table.add_row(escape(account.email), escape(account.display_name), ", ".join(account.roles))
     Console(highlight=False).print(table)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.importing import File, Report, Strict, Synonyms, reading, run_import
 from app.cli.running import DataDir, read_settings
+from app.cli.tables import table as empty_table
 from app.wiring import Platform
 from catalog.checking import CheckReport, UnmappedTag, check_courses
 from catalog.importers.files import Progress
@@ -121,14 +121,13 @@ def print_findings(found: CheckReport, console: Console) -> None:
         f"{found.rows:,} rows: {found.loadable:,} may be published, {found.rows - found.loadable:,} may not; "
         f"mean score {found.mean_score:.3f}"
     )
-    table = Table("rule", "severity", "rows", "examples")
-    table.columns[2].justify = "right"
+    table = empty_table("rule", "severity", "rows", "examples", right=("rows",))
     for rule in found.rules:
         first, *more = rule.examples[:_SHOWN]
         others = "".join(f", {example.line}" for example in more)
         table.add_row(rule.rule, rule.severity.value, f"{rule.rows:,}", f"line {first.line}{others}: {first.message}")
     if found.rules:
-        console.print(table, markup=False)
+        console.print(table, markup=False, soft_wrap=False)
     if found.unmapped:
         print_unmapped(found.unmapped, console)
 
@@ -138,8 +137,7 @@ def print_unmapped(tags: tuple[UnmappedTag, ...], console: Console) -> None:
     if not tags:
         console.print("The taxonomy knows every tag.")
         return
-    table = Table("unmapped tag", "rows", "lines", "counts as")
-    table.columns[1].justify = "right"
+    table = empty_table("unmapped tag", "rows", "lines", "counts as", right=("rows",))
     for tag in tags:
         table.add_row(tag.tag, f"{tag.rows:,}", ", ".join(map(str, tag.lines)), tag.nearest or "")
-    console.print(table, markup=False)
+    console.print(table, markup=False, soft_wrap=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.tables import table as empty_table
 from training.evaluate import Evaluation
 from training.metrics import CUTOFF
 from training.providers import TOP, ProviderConcentration
@@ -29,11 +30,9 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 
 def _rankers(evaluation: Evaluation) -> Table:
-    table = Table(title=f"{evaluation.protocol}, {evaluation.learners} learners, every course not taken")
-    table.add_column("Ranker")
-    for name in (f"HR@{CUTOFF}", f"NDCG@{CUTOFF}", "95%", "model / ranker", "95%"):
-        table.add_column(name, justify="right")
-    table.add_column("Tuned")
+    figures = (f"HR@{CUTOFF}", f"NDCG@{CUTOFF}", "95%", "model / ranker", "95%")
+    title = f"{evaluation.protocol}, {evaluation.learners} learners, every course not taken"
+    table = empty_table("Ranker", *figures, "Tuned", title=title, right=figures, whole=("Ranker", *figures[:2]))
     ratios = {each.baseline: each for each in evaluation.comparisons}
     for name, found in evaluation.rankers.items():
         ratio = ratios.get(name)
@@ -51,23 +50,21 @@ def _rankers(evaluation: Evaluation) -> Table:
 
 
 def _segments(evaluation: Evaluation) -> Table:
-    table = Table(title=f"NDCG@{CUTOFF} by segment")
-    table.add_column("Segment")
-    for name in ("Learners", "Model", "95%", "Popularity", "Ratio"):
-        table.add_column(name, justify="right")
+    figures = ("Learners", "Model", "95%", "Popularity", "Ratio")
+    table = empty_table("Segment", *figures, title=f"NDCG@{CUTOFF} by segment", right=figures)
     for each in evaluation.segments:
         interval = f"{each.low:.4f} to {each.high:.4f}"
-        figures = (f"{each.model:.4f}", interval, f"{each.popularity:.4f}", f"{each.ratio:.2f}")
-        table.add_row(each.name, str(each.learners), *figures)
+        told = (f"{each.model:.4f}", interval, f"{each.popularity:.4f}", f"{each.ratio:.2f}")
+        table.add_row(each.name, str(each.learners), *told)
     return table
 
 
 def _tradeoffs(evaluation: Evaluation) -> Table:
     decisions = evaluation.tradeoffs[0].decisions
     which = f"{decisions} of them, drawn" if decisions < evaluation.learners else "all of them"
-    table = Table(title=f"WAYMARK_RANKING__DIVERSITY, lists without a surface, {which}")
-    for name in ("Weight", f"NDCG@{CUTOFF}", "95%", "of none", "Diversity", "Coverage", "Novelty", "Divergence"):
-        table.add_column(name, justify="right")
+    figures = ("Weight", f"NDCG@{CUTOFF}", "95%", "of none", "Diversity", "Coverage", "Novelty", "Divergence")
+    title = f"WAYMARK_RANKING__DIVERSITY, lists without a surface, {which}"
+    table = empty_table(*figures, title=title, right=figures)
     whole = evaluation.tradeoffs[0].ndcg
     for each in evaluation.tradeoffs:
         found = each.lists
@@ -85,19 +82,16 @@ def _tradeoffs(evaluation: Evaluation) -> Table:
 
 
 def _providers(found: ProviderConcentration) -> Table:
-    table = Table(title=f"Places of {found.providers} instructors in the first {CUTOFF}")
-    table.add_column("Lists")
-    for name in ("Gini", "Herfindahl", f"Share of the top {TOP:.0%}"):
-        table.add_column(name, justify="right")
+    figures = ("Gini", "Herfindahl", f"Share of the top {TOP:.0%}")
+    title = f"Places of {found.providers} instructors in the first {CUTOFF}"
+    table = empty_table("Lists", *figures, title=title, right=figures)
     for name, each in found.rankers.items():
         table.add_row(name, f"{each.gini:.3f}", f"{each.herfindahl:.4f}", f"{each.top_share:.1%}")
     return table
 
 
 def _lists(evaluation: Evaluation) -> Table:
-    table = Table(title="Beyond accuracy")
-    table.add_column("Figure")
-    table.add_column("", justify="right")
+    table = empty_table("Figure", "", title="Beyond accuracy", right=("",))
     found = evaluation.lists
     if found is not None:
         table.add_row(f"Catalog coverage@{CUTOFF}", f"{found.coverage:.1%}")

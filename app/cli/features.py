@@ -15,6 +15,7 @@ from rich.table import Table
 
 from app import releases
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
+from app.cli.tables import table as empty_table
 from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
@@ -65,7 +66,7 @@ def materialize(
     follows within seconds. People who deleted their account are forgotten: in the lake, the feature tables, the online
     store, kept lists, what releases were judged on and parts of interrupted trainings. A view whose table cannot be
     read, or is older than it declares, is named and left out: the others are written, and the exit code is 1; so it is
-    when a table that somebody else writes still holds people who were erased.
+    when people who were erased are still in a table that somebody else writes, or may be in a release that is damaged.
     """
     moment = None if as_of is None else _moment("--as-of", as_of)
     from app import feature_pipeline  # noqa: PLC0415 - Feast takes seconds to import.
@@ -84,7 +85,7 @@ def materialize(
     _print_forgetting(console, done.forgetting)
     for view, why in done.failures.items():
         console.print(f"{view} is not written: {why}. What is online of it stays.", markup=False, soft_wrap=True)
-    if done.failures or done.forgetting.held:
+    if done.failures or not done.forgetting.complete:
         raise typer.Exit(1)
 
 
@@ -224,6 +225,13 @@ def _print_forgetting(console: Console, forgetting: Forgetting) -> None:
     for view, count in forgetting.held.items():
         message = f"The table of {view} still holds {count} who were erased: whoever writes it must leave them out."
         console.print(message, markup=False, soft_wrap=True)
+    for name, kept in forgetting.kept.items():
+        holds = "may hold people" if kept is None else f"still holds {kept}"
+        message = (
+            f"The folder models/{name} {holds} who were erased: it is damaged, or in no register. "
+            "Restore it, or delete it if no training writes it now; then run this again."
+        )
+        console.print(message, markup=False, soft_wrap=True)
 
 
 def _print_export(console: Console, report: ExportReport) -> None:
@@ -238,8 +246,7 @@ def _print_plan(console: Console, changes: list[Change]) -> None:
     if not changes:
         console.print("Nothing would change: the registry holds what is declared.")
         return
-    table = Table("Change", "Of", "Name", "Detail")
-    table.columns[2].overflow = "fold"
+    table = empty_table("Change", "Of", "Name", "Detail")
     for each in changes:
         table.add_row(each.what, each.kind, each.name, escape(each.detail))
     console.print(table)
@@ -247,8 +254,7 @@ def _print_plan(console: Console, changes: list[Change]) -> None:
 
 
 def _print_coverage(console: Console, found: list[Coverage]) -> None:
-    table = Table("View", "Written by", "Rows in the range", "Entities by its end", "First row")
-    table.columns[0].overflow = "fold"
+    table = empty_table("View", "Written by", "Rows in the range", "Entities by its end", "First row")
     for each in found:
         first = f"{each.earliest:%Y-%m-%d}" if each.earliest is not None else each.failure or "none"
         by = "this command" if each.computed else "somebody else"
@@ -257,9 +263,7 @@ def _print_coverage(console: Console, found: list[Coverage]) -> None:
 
 
 def _check_table(checks: list[Check]) -> Table:
-    table = Table("View", "Feature", "Check", "Expected", "Found")
-    for name in table.columns[:2]:
-        name.overflow = "fold"
+    table = empty_table("View", "Feature", "Check", "Expected", "Found")
     for each in checks:
         table.add_row(each.view, each.feature or "", each.rule, escape(each.expected), escape(each.found))
     return table
@@ -268,8 +272,7 @@ def _check_table(checks: list[Check]) -> Table:
 def _print_listing(console: Console, listing: FeatureListing) -> None:
     for view in listing.views:
         console.print(f"{view.name}, of each {view.entity}: {view.description}", soft_wrap=True, markup=False)
-        table = Table("Feature", "Type", "Meaning")
-        table.columns[0].no_wrap = True
+        table = empty_table("Feature", "Type", "Meaning")
         for row in view.features:
             table.add_row(*row)
         console.print(table)

@@ -52,7 +52,7 @@ HeldOut = Annotated[
     typer.Option(
         "--held-out-since",
         formats=_MOMENTS,
-        help="Judge on decisions at or after this moment, UTC, in place of the last tenth of the log.",
+        help="Judge on decisions at or after this moment, UTC (default: the last tenth of the log, or less of it).",
     ),
 ]
 Service = Annotated[str, typer.Option("--feature-service", help="Feast feature service to read features of.")]
@@ -73,12 +73,16 @@ def train(
     held_out_since: HeldOut = None,
     exposures: Exposed = True,
 ) -> None:
-    """Train a release on all history, or on what lay before --until, and evaluate it on the last tenth of that.
+    """Train a release on all history, or on what lay before --until, and evaluate it on the end of that.
 
     Learns from the latest decisions, or from all since --since; what lies before them feeds statistics and histories.
     Reads the lake and the feature tables (`waymark features materialize` writes them). Writes a folder below
     `models/` of the data folder and registers it; the first release that beats popularity becomes live. Interrupted,
     it leaves finished parts in `training/`; the same command goes on from there, to the same release.
+
+    It is judged on the last tenth of the log. Where the live release has learned from a part of that, it is judged on
+    what is later only, by as much knowledge as the live one has, if 200 learners took a course since; the same model is
+    released either way, and `compare` and `promote` find both judged by what both know.
     """
     if since is not None and until is not None and since >= until:
         raise InputError("--since must lie before --until.")
@@ -112,6 +116,12 @@ def _print_outcome(console: Console, outcome: TrainingOutcome) -> None:
     if outcome.resumed:
         console.print(f"{outcome.resumed} parts of a training that was interrupted were not made again.")
     print_evaluation(console, outcome.evaluation)
+    if outcome.judged_since is not None:
+        console.print(
+            f"It was judged on what came after {outcome.judged_since:%Y-%m-%d %H:%M}, until when the live release has "
+            "learned, so that the two can be compared.",
+            soft_wrap=True,
+        )
     if outcome.exposures is not None and outcome.exposures.learned:
         console.print(f"It learned from {outcome.exposures.learned:,} choices of what learners were shown too.")
     if outcome.live:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.running import DataDir, run_on_platform
+from app.cli.tables import table as empty_table
 from app.wiring import Platform
 from core.errors import InputError
 from core.settings import Recommendations
@@ -99,22 +100,24 @@ def list_(data_dir: DataDir = None) -> None:
         console.print("No operation is registered; `waymark operations register` does.")
         return
     documents = Documents(build_schema(), most=1)
-    table = Table()
-    for name in ("Operation", "Id", "Kind", "Cost", "Builds", "Uses", "Last use", "Valid"):
-        table.add_column(name, justify="right" if name in {"Cost", "Uses"} else "left", no_wrap=name == "Id")
+    console.print(_operation_table(rows, documents), soft_wrap=False)
+
+
+def _operation_table(rows: list[ListedOperationRow], documents: Documents) -> Table:
+    right, whole = ("Cost", "Uses"), ("Id", "Kind", "Cost", "Uses")
+    table = empty_table("Operation", "Id", "Kind", "Cost", "Builds", "Uses", "Last use", right=right, whole=whole)
     for row in rows:
         document = _prepared(documents, row.text)
         table.add_row(
             row.name or "",
             row.id[:_SHOWN_ID],
             row.kind,
-            "" if isinstance(document, str) else f"{document.operations[0].cost.requested({}):,}",
+            "not valid" if isinstance(document, str) else f"{document.operations[0].cost.requested({}):,}",
             ", ".join(sorted(each.strip() for each in row.clients)),
             f"{row.count:,}",
             f"{row.last_used_at:%Y-%m-%d %H:%M}" if row.last_used_at else "",
-            "no" if isinstance(document, str) else "yes",
         )
-    console.print(table)
+    return table
 
 
 @app.command()

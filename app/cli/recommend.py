@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.running import DataDir, run_on_platform
+from app.cli.tables import table as empty_table
 from app.server import ranking
 from app.wiring import Platform
 from core.errors import CommandError, InputError
@@ -128,12 +129,7 @@ def _summary(found: Printed) -> str:
 
 
 def _table(found: Printed) -> Table:
-    table = Table()
-    table.add_column("Rank", justify="right")
-    table.add_column("Course", justify="right")
-    table.add_column("Title")
-    table.add_column("Score", justify="right")
-    table.add_column("Reasons")
+    table = empty_table("Rank", "Course", "Title", "Score", "Reasons", right=("Rank", "Course", "Score"))
     for rank, course in enumerate(found.ranked.courses, start=1):
         reasons = "; ".join(told(reason, found) for reason in course.reasons)
         title = found.titles.get(course.course_id, "")

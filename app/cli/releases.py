@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.running import DataDir, check_folder, progress_console, run_on_platform
+from app.cli.tables import table as empty_table
 from app.progress import shown
 from app.wiring import Platform
 from core.errors import InputError
 from database.queries.releases import ReleaseRow
+from database.tables.models import ReleaseStatus
 from serving.trials import described
 
 if TYPE_CHECKING:
@@ -38,24 +41,24 @@ def compare(
     """Compare two releases on the held-out decisions that both were judged on.
 
     Reads the register of releases and their files; writes nothing but the file of `--json`. Where they were trained on
-    different logs, the older one is judged again on those decisions of the newer one that are later than its own log,
-    which reads the lake and the feature tables. The interval is 95%, by paired bootstrap over learners: where it
-    includes 0, the difference may be chance.
+    different logs, both are judged again on what came after the logs of both, once that is enough; before, the older
+    one on those decisions of the newer one that are later than its own log. This reads the lake and the feature tables.
+    The interval is 95%, by paired bootstrap over learners: where it includes 0, the difference may be chance.
     """
     check_folder(json)
-    from app.comparisons import compare_releases, judging_again  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import JudgesByLog, compare_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
     async def work(parts: Platform) -> Compared:
         with shown(progress_console()) as report:
-            again = judging_again(parts, report)
-            return await compare_releases(parts.database, parts.models_dir, version, other, again)
+            judges = JudgesByLog(parts, report)
+            return await compare_releases(parts.database, parts.models_dir, version, other, judges)
 
     found = run_on_platform(data_dir, work)
     _print_comparison(Console(highlight=False), found)
     if json is not None:
         described = {
             "versions": [found.ours.version, found.theirs.version],
-            "judged_again": None if found.again is None else found.again.version,
+            "judged_again": [each.version for each in found.again],
             **asdict(found.comparison),
         }
         try:
@@ -76,17 +79,17 @@ def promote(
     Reads the files of the releases; reads and writes their register. Refused unless the release beats the live one
     (or, when none is live, popularity) by more than chance: the 95% interval of the difference in NDCG@10, by paired
     bootstrap over the decisions that both were judged on, must lie above 0. Where the two were trained on different
-    logs, the older one is judged again first, as for `compare`, which takes a minute and the lake; --force does not.
+    logs, one or both are judged again first, as for `compare`, which takes a minute and the lake; --force does not.
     What serving could not load is refused even with --force. A trial is over with it, of whichever release.
     """
-    from app.comparisons import judging_again, weigh  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.comparisons import JudgesByLog, weigh  # noqa: PLC0415 - XGBoost takes long to import.
     from app.releases import promote as promote_release  # noqa: PLC0415 - as above.
 
     async def work(parts: Platform) -> tuple[Compared | None, Tried | None]:
         found = None
         if not force:
             with shown(progress_console()) as report:
-                found = await weigh(parts.database, parts.models_dir, version, judging_again(parts, report))
+                found = await weigh(parts.database, parts.models_dir, version, JudgesByLog(parts, report))
         weighed, compared = found or (None, None)
         ended = await promote_release(
             parts.database,
@@ -141,26 +144,30 @@ def _over(ended: Tried | None, live: str) -> str:
 def list_(data_dir: DataDir = None) -> None:
     """List all releases, the newest first: which is live, and which is tried as a canary or in shadow.
 
-    Reads the register of releases; writes nothing.
+    Reads the register of releases and all their files; writes nothing. Names releases whose files are damaged; the exit
+    code is 1 when one of them is live or tried.
     """
-    from app.releases import list_releases  # noqa: PLC0415 - XGBoost takes long to import.
+    from app.releases import damaged, list_releases  # noqa: PLC0415 - XGBoost takes long to import.
 
-    async def work(parts: Platform) -> list[ReleaseRow]:
-        return await list_releases(parts.database)
+    async def work(parts: Platform) -> tuple[list[ReleaseRow], dict[str, str]]:
+        rows = await list_releases(parts.database)
+        return rows, await damaged(parts.models_dir, rows)
 
-    rows = run_on_platform(data_dir, work)
+    rows, broken = run_on_platform(data_dir, work)
     console = Console(highlight=False)
     if rows:
         console.print(_release_table(rows))
     else:
         console.print("There is no release yet; `waymark model train` makes one.")
+    for version, why in broken.items():
+        console.print(f"{version} is damaged: {why}", markup=False, soft_wrap=True)
+    if any(row.version in broken for row in rows if row.status == ReleaseStatus.LIVE or row.trial is not None):
+        raise typer.Exit(1)
 
 
 def _print_comparison(console: Console, found: Compared) -> None:
-    table = Table()
-    table.add_column("")
-    for manifest in (found.ours, found.theirs):
-        table.add_column(manifest.version, justify="right")
+    versions = (found.ours.version, found.theirs.version)
+    table = empty_table("", *versions, right=versions)
     for name, ours, theirs in _described(found.ours, found.theirs):
         table.add_row(name, str(ours), str(theirs))
     compared = found.comparison
@@ -175,7 +182,7 @@ def _print_comparison(console: Console, found: Compared) -> None:
         + _difference(compared),
         soft_wrap=True,
     )
-    if found.again is not None:
+    if found.again:
         console.print(_judged_again(found), soft_wrap=True)
 
 
@@ -187,16 +194,23 @@ def _difference(found: Comparison) -> str:
 
 
 def _judged_again(found: Compared) -> str:
-    """Return which release was asked what, and where it had an advantage."""
-    assert found.again is not None  # noqa: S101 - whoever calls knows.
-    older, newer = found.again, found.other
+    """Return which releases were asked what, and where one had an advantage."""
+    common = found.comparison.common
+    if len(found.again) > 1:
+        end = max(each.trained_until for each in found.again)
+        return f"Both were judged again on the {common} decisions that came after the logs of both, {_minute(end)}."
+    older, newer = found.again[0], found.other
     told = (
-        f"Release {older.version} has learned from the log until {older.trained_until:%Y-%m-%d %H:%M}, and was judged "
-        f"again on the {found.comparison.common} held-out decisions of {newer.version} that are later."
+        f"Release {older.version} has learned from the log until {_minute(older.trained_until)}, and was judged again "
+        f"on the {common} held-out decisions of {newer.version} that are later."
     )
-    if found.knew_more:
-        told += f" Both were asked as of {found.as_of:%Y-%m-%d %H:%M}, when {newer.version} knew less than it."
+    if found.knew_more and found.as_of is not None:
+        told += f" Both were asked as of {_minute(found.as_of)}, when {newer.version} knew less than it."
     return told
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _described(ours: ReleaseManifest, theirs: ReleaseManifest) -> list[tuple[str, Any, Any]]:
@@ -218,11 +232,9 @@ def _short(value: Any) -> str:
 
 
 def _release_table(rows: list[ReleaseRow]) -> Table:
-    table = Table()
-    for name in ("Version", "Status", "Feature service", "Decisions", "NDCG@10", "Created", "Promoted"):
-        table.add_column(
-            name, justify="right" if name in {"Decisions", "NDCG@10"} else "left", no_wrap=name in {"Version", "Status"}
-        )
+    # When a release was made is what its version says.
+    whole = ("Version", "Status", "NDCG@10")
+    table = empty_table("Version", "Status", "Feature service", "NDCG@10", "Promoted", right=("NDCG@10",), whole=whole)
     for row in rows:
         promoted = f"{row.promoted_at:%Y-%m-%d %H:%M}" if row.promoted_at else ""
         forced = " (forced)" if row.metrics.get("promotion", {}).get("forced") else ""
@@ -230,9 +242,7 @@ def _release_table(rows: list[ReleaseRow]) -> Table:
             row.version,
             row.status if row.trial is None else described(row.trial, row.trial_percent),
             row.feature_service,
-            str(row.training_rows),
             f"{row.metrics['rankers']['model']['ndcg']:.4f}",
-            f"{row.created_at:%Y-%m-%d %H:%M}",
-            promoted + forced,
+            (promoted + forced).strip(),
         )
     return table

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.running import DataDir, run_on_platform
+from app.cli.tables import table as empty_table
 from app.wiring import Platform
 from database.tables.models import TrialKind
 
@@ -101,10 +101,8 @@ def trial(data_dir: DataDir = None) -> None:
 
 
 def _print_sides(console: Console, found: TrialOutcomes) -> None:
-    table = Table()
-    table.add_column("")
-    for title in (f"canary {found.tried.version}", f"live {found.live}"):
-        table.add_column(title, justify="right")
+    titles = (f"canary {found.tried.version}", f"live {found.live}")
+    table = empty_table("", *titles, right=titles)
     sides = (found.canary, found.others)
     for name in ("learners", "impressions", "clicks", "enrollments"):
         table.add_row(name.capitalize(), *(str(getattr(side, name)) for side in sides))

@@ -14,11 +14,19 @@ query FirstPage {
   }
 }
 `;
+// What the address names is shown, and run by nobody but the person who looks at it.
+const named = {};
+for (const [name, value] of new URLSearchParams(window.location.search)) {
+  if (["query", "variables", "operationName"].includes(name) && value) {
+    named[name] = value;
+  }
+}
 const fetcher = GraphiQL.createFetcher({ url: "/graphql" });
 const element = React.createElement(GraphiQL, {
   fetcher,
   defaultQuery: start,
   isHeadersEditorEnabled: true,
   shouldPersistHeaders: false,
+  ...named,
 });
 ReactDOM.render(element, document.getElementById("graphiql"));

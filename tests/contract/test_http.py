@@ -240,6 +240,59 @@ async def test_browser_gets_graphiql_from_this_origin(client: GraphQLClient) -> 
     assert "/graphql" == (await client.http.get("/")).headers["Location"]
 
 
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "?query={__typename}",
+        "?query={__typename}&operationName=A&variables={}",
+        "?query={__typename}&variables={no",
+        "?query={no%20syntax",
+        "?query=%ff",
+        "?" + "&".join(f"a{each}=1" for each in range(60)),
+        "?",
+    ],
+)
+async def test_browser_that_is_sent_to_a_query_gets_graphiql(client: GraphQLClient, asked: str) -> None:
+    """The page reads the address, so it is for every address the same; nothing is run before a person says so."""
+    page = await client.http.get(f"/graphql{asked}", headers={"Accept": BROWSER})
+    assert (200, "text/html; charset=utf-8") == (page.status_code, page.headers["Content-Type"])
+    assert (await client.http.get("/graphql", headers={"Accept": "text/html"})).text == page.text
+    assert "__typename" not in page.text
+    assert {"Accept", "Authorization"} <= {each.strip() for each in page.headers["Vary"].split(",")}
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        ("application/json", False),
+        ("*/*", False),
+        ("", False),
+        ("application/json, text/html", False),
+        ("text/html;q=0.5, application/json", False),
+        ("text/html;q=0.5, */*", False),
+        ("text/html;q=0", False),
+        ("text/html, application/json", True),
+        ("text/html", True),
+    ],
+)
+async def test_whoever_prefers_json_gets_the_answer(client: GraphQLClient, accept: str, *, page: bool) -> None:
+    """What is preferred is told by the header's qualities, of equals by its order; `*/*` is JSON."""
+    response = await client.http.get("/graphql?query={__typename}", headers={"Accept": accept})
+    assert page == response.headers["Content-Type"].startswith("text/html")
+    assert page or {"__typename": "Query"} == response.json()["data"]
+
+
+async def test_browser_that_names_a_registered_operation_gets_its_answer(client: GraphQLClient) -> None:
+    """There is no text to show; neither is there where GraphiQL is off."""
+    for name in ("documentId", "id", "doc_id", "extensions"):
+        value = "{}" if name == "extensions" else "a" * 64
+        response = await client.http.get(f"/graphql?{name}={value}", headers={"Accept": BROWSER})
+        assert response.headers["Content-Type"].startswith("application/json")
+
+
 async def test_health_is_told_without_credentials(client: GraphQLClient) -> None:
     """Alive and ready, with what ranks recommendations."""
     assert {"status": "alive"} == (await client.http.get("/health/live")).json()

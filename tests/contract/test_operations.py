@@ -72,6 +72,8 @@ async def test_any_other_document_is_refused_when_only_trusted_ones_run(trusted:
     assert "PERSISTED_QUERY_NOT_FOUND" == await trusted.code(apollo(None, sha256(HELLO)))
     assert "PERSISTED_QUERY_NOT_SUPPORTED" == await trusted.code(apollo(HELLO, sha256(HELLO)))
     assert 404 == (await trusted.http.get("/graphql", headers={"Accept": "text/html"})).status_code
+    by_address = await trusted.http.get("/graphql?query={__typename}", headers={"Accept": "text/html"})
+    assert "OPERATION_NOT_TRUSTED" == by_address.json()["errors"][0]["extensions"]["code"]
 
 
 async def test_registration_is_known_without_a_restart(

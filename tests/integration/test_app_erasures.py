@@ -26,7 +26,7 @@ from sqlalchemy import insert, select, text, update
 from app.cli import features as cli
 from app.erasures import forget_in_valkey, forgetting
 from app.feature_pipeline import FeaturePlaces, Materialization, materialize
-from app.forgetting import Forgetting, forget_in_releases
+from app.forgetting import Forgetting, ForgottenByReleases, forget_in_releases
 from app.releases import list_releases, promote
 from core.clock import ManualClock
 from core.errors import InputError
@@ -44,6 +44,7 @@ from resolvers.commands import caller
 from resolvers.context import Context
 from resolvers.profile import DeleteMyAccount
 from resolvers.sessions import SignUp
+from serving.artifact import MANIFEST
 from serving.lists import ListPart, RankedLists
 from serving.rankings import Strategy
 from serving.releases import ReleaseHolder
@@ -53,6 +54,7 @@ from tests.small_accounts import EMAIL, NAME, PASSWORD, Contexts
 from tests.small_learning import COURSE_ID
 from tests.traces import DISTINCT, files_with, keys_with
 from training.history import load_history
+from training.judgment import JUDGMENT
 from training.working import working
 from warehouse.analytics import Analyst
 from warehouse.export import export
@@ -447,10 +449,10 @@ async def test_only_copies_of_a_release_that_is_there_are_deleted(
     await write(database, tmp_path, clock, RELEASE, judgment([1] * 30))
     for left in (f"{RELEASE}.1", f".{RELEASE}.1.draft", f"{RELEASE}.mine", "another"):
         shutil.copytree(tmp_path / RELEASE, tmp_path / left)
-    assert 0 == await forget_in_releases(database, tmp_path, [DISTINCT])
+    assert ForgottenByReleases() == await forget_in_releases(database, tmp_path, [DISTINCT])
     assert {RELEASE, f"{RELEASE}.mine", "another"} == set(_names(tmp_path))
     shutil.move(tmp_path / RELEASE, tmp_path / f"{RELEASE}.2")
-    assert 0 == await forget_in_releases(database, tmp_path, [DISTINCT])
+    assert ForgottenByReleases() == await forget_in_releases(database, tmp_path, [DISTINCT])
     assert f"{RELEASE}.2" in _names(tmp_path)
 
 
@@ -469,6 +471,43 @@ def test_a_run_tells_what_it_removed() -> None:
         "Who was erased is forgotten; changed or deleted: 3 events of the lake, 1 learners online.",
         "The table of signals still holds 2 who were erased: whoever writes it must leave them out.",
     ] == told.getvalue().splitlines()
+    cli._print_forgetting(console, Forgetting(kept={"a": None, "b": 2}))
+    assert "The folder models/a may hold people who were erased: it is damaged" in told.getvalue()
+    assert "The folder models/b still holds 2 who were erased: it is damaged" in told.getvalue()
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+async def test_a_damaged_release_is_told(copies: Copies, *, unreadable: bool) -> None:
+    """It is not written anew; the erasure is on record when it is restored or deleted, and not before."""
+    models = copies.places.data_dir / "models"
+    (registered,) = [path for path in models.iterdir() if (path / JUDGMENT).exists()]
+    damaged = registered / (JUDGMENT if unreadable else MANIFEST)
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[:-50])
+    await copies.delete_account()
+    for _ in range(2):
+        done = await copies.materialize()
+        assert {registered.name: None if unreadable else 1} == done.forgetting.kept
+        assert not done.forgetting.complete
+        assert await copies.forgotten_at() is None
+    damaged.write_bytes(content)
+    done = await copies.materialize()
+    assert (1, {}) == (done.forgetting.releases, done.forgetting.kept)
+    assert copies.clock() == await copies.forgotten_at()
+
+
+async def test_a_folder_that_no_register_has_is_told(copies: Copies) -> None:
+    """A crash before a release is registered leaves one; a training may be about to register it."""
+    models = copies.places.data_dir / "models"
+    (registered,) = [path for path in models.iterdir() if (path / JUDGMENT).exists()]
+    shutil.copytree(registered, models / "20260101T000000000000Z")
+    await copies.delete_account()
+    done = await copies.materialize()
+    assert (1, {"20260101T000000000000Z": 1}) == (done.forgetting.releases, done.forgetting.kept)
+    assert await copies.forgotten_at() is None
+    shutil.rmtree(models / "20260101T000000000000Z")
+    assert (await copies.materialize()).forgetting.complete
+    assert copies.clock() == await copies.forgotten_at()
 
 
 async def test_a_damaged_lake_is_told(copies: Copies) -> None:

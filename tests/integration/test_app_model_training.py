@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.model_training import TrainingData, TrainingOutcome, evaluate_model, train_model
 from app.releases import list_releases, of_layout, promote
 from core.clock import ManualClock
-from core.errors import InputError
+from core.errors import InputError, UnavailableError
 from database.session import Database
 from database.tables.audit import audit_log
 from serving.artifact import load_release
@@ -67,6 +67,18 @@ async def test_the_same_model_again_is_a_candidate_and_not_promoted(
     assert {first.version: "live", second.version: "candidate"} == await statuses(database)
     with pytest.raises(InputError, match=r"NDCG@10 is .* may be chance\. Use --force"):
         await promote(database, tmp_path, second.version, force=False, reason=None, now=clock())
+
+
+async def test_release_that_cannot_be_written_is_told_and_not_registered(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """In one line: the disk is full, or something else is in its place."""
+    (tmp_path / "models").write_bytes(b"")
+    data = replace(DATA, history=simulated_history(learners=120))
+    options = replace(OPTIONS, rounds=2)
+    with pytest.raises(UnavailableError, match=r"cannot be written below .*: File exists\. The same command"):
+        await train_model(database, tmp_path / "models", data, clock=clock, options=options, report=silent)
+    assert [] == await list_releases(database)
 
 
 async def test_evaluating_registers_nothing(database: Database) -> None:

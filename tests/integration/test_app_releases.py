@@ -18,19 +18,14 @@ from core.clock import ManualClock
 from core.errors import InputError
 from database.session import Database
 from database.tables.audit import audit_log
-from serving.artifact import MANIFEST, RANKER, Release
+from serving.artifact import MANIFEST, RANKER
 from serving.releases import ReleaseHolder
-from tests.judged_releases import AS_OF, judgment, write
-from training.judgment import JUDGMENT, Judgment
+from tests.judged_releases import AS_OF, Chosen, judgment, write
+from training.judgment import JUDGMENT
 from training.split import Protocol
 
 GOOD, BETTER = [3, 9, 20, 1] * 30, [2, 8, 20, 1] * 30
 CHANCE = [2, *GOOD[1:]]
-
-
-async def unasked(release: Release, asked: Judgment) -> Judgment:
-    """Judge nothing again: the releases of these tests were judged alike."""
-    raise AssertionError((release.manifest.version, asked.as_of))
 
 
 class Registered:
@@ -207,8 +202,8 @@ async def test_rollback_that_cannot_be_says_why_and_changes_nothing(registered: 
 async def test_comparison_tells_the_difference_and_its_interval(registered: Registered) -> None:
     """Of the decisions in common; the other way round it is the opposite."""
     await write(registered.database, registered.models_dir, registered.clock, "more", judgment([*BETTER, 1, 1]))
-    there = (await compare_releases(registered.database, registered.models_dir, "more", "good", unasked)).comparison
-    back = (await compare_releases(registered.database, registered.models_dir, "good", "more", unasked)).comparison
+    there = (await compare_releases(registered.database, registered.models_dir, "more", "good", Chosen())).comparison
+    back = (await compare_releases(registered.database, registered.models_dir, "good", "more", Chosen())).comparison
     assert (120, 2, 0) == (there.common, there.only_ours, there.only_theirs)
     assert 0 < there.low <= there.difference <= there.high
     assert -there.difference == pytest.approx(back.difference)
@@ -226,7 +221,7 @@ async def test_what_cannot_be_compared_says_why(
     else:
         (registered.models_dir / version / damage).write_bytes(b"nothing")
     with pytest.raises(InputError, match=said):
-        await compare_releases(database, registered.models_dir, "better", version, unasked)
+        await compare_releases(database, registered.models_dir, "better", version, Chosen())
 
 
 def test_commands_compare_and_roll_back(
@@ -251,6 +246,13 @@ def test_commands_compare_and_roll_back(
         assert f"Release {version} is live." in runner.invoke(model.app, ["promote", version]).stdout
     assert "Release good is live again; better is retired." in runner.invoke(model.app, ["rollback"]).stdout
     assert isinstance(runner.invoke(model.app, ["rollback"]).exception, InputError)
+    (registered.models_dir / "better" / JUDGMENT).write_bytes(b"nothing")
+    listed = runner.invoke(model.app, ["list"])
+    assert (0, 1) == (listed.exit_code, listed.stdout.count(" is damaged: "))
+    assert "better is damaged: The release file" in listed.stdout
+    (registered.models_dir / "good" / RANKER).unlink()
+    listed = runner.invoke(model.app, ["list"])
+    assert (1, 2) == (listed.exit_code, listed.stdout.count(" is damaged: "))
     missing = runner.invoke(model.app, ["compare", "good", "better", "--json", str(tmp_path / "absent" / "x.json")])
     assert "does not exist" in str(missing.exception)
 

@@ -95,7 +95,20 @@ def test_process_is_held_to_a_share_of_a_core_for_a_while() -> None:
             with limited([process.pid], 0.1):
                 assert "/waymark-" in groups.read_text(encoding="ascii")
             assert before == groups.read_text(encoding="ascii")
-        except NoSharesError:
-            pytest.skip("Groups of processes take root.")
+        except NoSharesError as error:
+            pytest.skip(f"Groups of processes take root: {error}")
         finally:
             process.communicate(b"\n")
+
+
+def test_where_cores_cannot_be_shared_out_it_says_so(tmp_path: Path) -> None:
+    """No groups at all, groups of the second version without the controller, and a share that is too small."""
+    with pytest.raises(NoSharesError, match="No groups of processes are mounted"), limited([1], 0.5, tmp_path):
+        raise AssertionError
+    for name, content in (("cgroup.subtree_control", ""), ("cgroup.controllers", "memory hugetlb")):
+        (tmp_path / name).write_text(content, encoding="ascii")
+    with pytest.raises(NoSharesError, match="have no controller cpu"), limited([1], 0.5, tmp_path):
+        raise AssertionError
+    with pytest.raises(ValueError, match="less than the kernel grants"), limited([1], 0.01, tmp_path):
+        raise AssertionError
+    assert ["cgroup.controllers", "cgroup.subtree_control"] == sorted(each.name for each in tmp_path.iterdir())

@@ -20,7 +20,7 @@ from gateway.executors import Exceptions
 from gateway.metrics import OTHER, UNREGISTERED, GatewayMetrics
 from gateway.parameters import normalized_id, of_object
 from gateway.refusals import MalformedRequestError, RefusedError
-from gateway.responses import accepts, media_type
+from gateway.responses import accepts, media_type, prefers_html
 from gateway.usage import OTHERS, Client, Usage, client_of
 from schema.contract import build_schema
 
@@ -199,6 +199,7 @@ def test_any_accept_header_is_understood(header: str) -> None:
     """One of our two types is chosen."""
     assert media_type(header) in {"application/json", "application/graphql-response+json"}
     assert accepts(header, "text/html") in {True, False}
+    assert accepts(header, "text/html") or not prefers_html(header)
 
 
 def codes(kind: type[RefusedError] = RefusedError) -> set[str]:

@@ -17,9 +17,10 @@ from tests.simulated_history import CountedFeatures, simulated_history
 from tests.simulated_ranking import release
 from training.history import EPOCH
 from training.judgment import Judgment, compare
-from training.rejudgment import over_courses, rejudged
+from training.metrics import NOT_RANKED
+from training.rejudgment import after, asked_from, over_courses, rejudged
 from training.release import FittedModel, TrainingOptions, fit_before, judge
-from training.split import Protocol, split_moment
+from training.split import ENOUGH_HELD_OUT, Protocol, held_out_from, judged_from, split_moment
 
 HISTORY = simulated_history()
 FEATURES = CountedFeatures(HISTORY)
@@ -124,3 +125,26 @@ def test_what_cannot_be_asked_says_why() -> None:
     other.layout = VectorLayout.of([], ["course_enrollments_total"])  # Another service.
     with pytest.raises(InputError, match="ranking_v1 has other columns now than release v1"):
         rejudged(HISTORY, other, released(T), judgment(), unseen)
+
+
+def test_what_came_after_a_moment_is_what_a_time_split_at_it_judges_on() -> None:
+    """Whom it asks about which course is the same; nobody has ranked anything, and hidden courses are left out."""
+    found = asked_from(HISTORY, T)
+    for name in ("learner_ids", "course_ids", "moments"):
+        np.testing.assert_array_equal(getattr(judgment(), name), getattr(found, name))
+    assert ({NOT_RANKED}, T) == ({*found.model.tolist(), *found.popularity.tolist()}, found.as_of)
+    shown = HISTORY.traits.course_ids != found.course_ids[0]
+    assert found.course_ids[0] not in asked_from(replace(HISTORY, published=shown), T).course_ids
+    assert T == after(at(T - 1))
+
+
+def test_what_the_live_release_has_not_learned_from_is_held_out_where_it_is_enough() -> None:
+    """Not where the last tenth begins later, nor where less than 200 decisions are left."""
+    log = simulated_history(learners=2_400)
+    moments, tenth = log.interactions.moments, split_moment(log)
+    assert held_out_from(log, tenth) is None
+    assert tenth + 1 == held_out_from(log, tenth + 1)
+    late = int(np.quantile(moments, 0.999))
+    assert len(judged_from(log, late).decisions) < ENOUGH_HELD_OUT
+    assert held_out_from(log, late) is None
+    assert held_out_from(log, int(moments.max()) + 1) is None

@@ -14,7 +14,16 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, ReleaseError
-from serving.artifact import MANIFEST, RANKER, RETRIEVERS, ReleaseManifest, load_release
+from serving.artifact import (
+    MANIFEST,
+    RANKER,
+    RETRIEVERS,
+    ReleaseManifest,
+    load_release,
+    rewrite_release,
+    verify_release,
+    write_release,
+)
 from tests.simulated_history import CountedFeatures, simulated_history
 from training import baselines, dataset, factors
 from training.baselines import CLASSICS
@@ -108,6 +117,19 @@ def test_a_release_is_loaded_as_it_was_written(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).random((9, len(release.layout.names)), dtype=np.float32)
     np.testing.assert_array_equal(trained().booster.inplace_predict(rows), release.booster.inplace_predict(rows))
     assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_release_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """Half of it would fill a disk that is full, and nobody would ever look for it."""
+    manifest, digest = saved(tmp_path)
+    release = load_release(tmp_path / manifest.version, digest)
+    parts = (release.manifest, release.booster, release.course_ids, release.similarities)
+    with pytest.raises(FileNotFoundError):
+        write_release(tmp_path / "other", *parts, extras={"first": b"written", "absent/second": b"not written"})
+    with pytest.raises(FileNotFoundError):
+        rewrite_release(tmp_path / manifest.version, digest, tmp_path / "other", {"absent/second": b"not written"})
+    assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
+    verify_release(tmp_path / manifest.version, digest)
 
 
 def _cut(path: Path) -> None:
