@@ -23,13 +23,18 @@ def in_order(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], threa
         threads: how many work; one is the caller's.
     """
     if threads <= 1:
-        yield from map(function, items)
+        for item in items:
+            yield function(item)
         return
     waiting: deque[Future[ResultT]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="training") as pool:
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="training")
+    try:
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        # Where something failed, or nobody asks any more, what was not begun is left; nothing is left running.
+        pool.shutdown(cancel_futures=True)
