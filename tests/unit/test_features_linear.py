@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from features.interactions import Interactions, strongest_of
+from features.interactions import Interactions, Sparse, strongest_of
 from features.linear import (
     DECAY_AHEAD,
     DECAY_BACK,
@@ -80,14 +80,13 @@ def test_models_are_what_their_formulas_say(courses: int, learners: int) -> None
 def test_strongest_entries_are_kept_and_equal_ones_by_column(count: int) -> None:
     """Whatever the order in which a row has its entries; a row with fewer keeps all."""
     rng = np.random.default_rng(count)
-    matrix = sp.random_array((40, 30), density=0.3, format="csr", dtype=np.float32, rng=rng)
-    matrix.data = rng.integers(1, 5, matrix.nnz).astype(np.float32)
-    for row in range(0, 40, 2):
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        matrix.indices[part], matrix.data[part] = matrix.indices[part][::-1].copy(), matrix.data[part][::-1].copy()
-    matrix.has_sorted_indices = False
+    dense = np.where(rng.random((40, 30)) < 0.3, rng.integers(1, 5, (40, 30)), 0).astype(np.float32)
+    columns = [rng.permutation(np.flatnonzero(row)) for row in dense]
+    values = np.concatenate([row[order] for row, order in zip(dense, columns, strict=True)])
+    ends = np.cumsum([0, *(len(order) for order in columns)])
+    matrix: Sparse = sp.csr_array((values, np.concatenate(columns), ends), shape=dense.shape)
     found = strongest_of(matrix, count).toarray()
-    for whole, kept in zip(matrix.toarray(), found, strict=True):
+    for whole, kept in zip(dense, found, strict=True):
         best = sorted(np.flatnonzero(whole).tolist(), key=lambda column: (-whole[column], column))[:count]
         assert sorted(best) == np.flatnonzero(kept).tolist()
         assert np.array_equal(whole[kept > 0], kept[kept > 0])
