@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.interruptible import in_thread
 from app.model_training import TrainingData
 from app.releases import list_releases, live_of, loaded
 from core.errors import InputError
@@ -86,9 +87,9 @@ async def score_learners(
     if request.moment is None:
         model = await _live(database, models_dir, data)
     else:
-        model = await asyncio.to_thread(fit_before, data.history, data.features, moment, options, report)
-    by_model = await asyncio.to_thread(
-        _write, data, model, asked, moment, request=request, names=_names(courses), report=report
+        model = await in_thread(lambda told: fit_before(data.history, data.features, moment, options, told), report)
+    by_model = await in_thread(
+        lambda told: _write(data, model, asked, moment, request=request, names=_names(courses), report=told), report
     )
     return Scored(len(asked), by_model, len(wanted) - len(asked))
 

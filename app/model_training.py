@@ -277,6 +277,6 @@ async def evaluate_model(
     Raises:
         InputError: there is too little history.
     """
-    return await asyncio.to_thread(
-        judge, data.history, data.features, protocol, options, report, exposures=data.exposures
+    return await in_thread(
+        lambda told: judge(data.history, data.features, protocol, options, told, exposures=data.exposures), report
     )

@@ -94,7 +94,15 @@ def strongest_of(matrix: Sparse, count: int = NEIGHBORS) -> Sparse:
     lengths = np.diff(matrix.indptr)
     if lengths.max(initial=0) <= count:
         return matrix
-    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    kept = np.sort(order[np.arange(len(order)) - matrix.indptr[rows] < count])
-    return sp.coo_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape).tocsr()
+    if not matrix.has_sorted_indices:
+        matrix = matrix.sorted_indices()
+    kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(lengths > count).tolist():
+        values = matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        above = values > least
+        # Of those that equal the least that is kept, the first fill what room there is.
+        above[np.flatnonzero(values == least)[: count - int(above.sum())]] = True
+        kept[matrix.indptr[row] : matrix.indptr[row + 1]] = above
+    ends = np.concatenate([[0], np.cumsum(np.minimum(lengths, count))]).astype(matrix.indptr.dtype)
+    return sp.csr_array((matrix.data[kept], matrix.indices[kept], ends), shape=matrix.shape)

@@ -37,6 +37,10 @@ _DENSE = 1_000
 """Courses or learners up to which the factor model is found whole: a second, and the same each time."""
 _SHRINKAGE = 10.0
 _BLOCK = 512
+_PANEL = 64
+"""Columns of a dense matrix that a sparse one is multiplied with at once: 2.5 MB of 10,000 rows."""
+_FULL = 1 / 8
+"""Share of entries above which a matrix is multiplied as a dense one."""
 _SEED = 7
 
 
@@ -111,9 +115,9 @@ def ease(taken: Sparse, ridge: float) -> NDArray[np.float32]:
         ridge: what is added to the diagonal of the Gram matrix.
     """
     inverse = _inverse((taken.T @ taken).toarray(), ridge)
-    weights = inverse / -np.diag(inverse)[None, :]
-    np.fill_diagonal(weights, 0.0)
-    return weights
+    inverse /= -np.diag(inverse)[None, :]
+    np.fill_diagonal(inverse, 0.0)
+    return inverse
 
 
 def _sequential(log: Interactions, weights: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -121,11 +125,30 @@ def _sequential(log: Interactions, weights: NDArray[np.float32], size: int) -> N
     whole = _taken(log, weights, size)
     before, after = sp.vstack([back, whole], format="csr"), sp.vstack([ahead, whole], format="csr")
     inverse = _inverse((before.T @ before).toarray(), SEQUENTIAL_RIDGE)
-    solved: NDArray[np.float32] = np.ascontiguousarray(((after.T @ before).tocsr() @ inverse).T, dtype=np.float32)
+    solved = _product_turned((after.T @ before).tocsr(), inverse)
     corrections = np.asarray(np.diag(solved) / np.diag(inverse), np.float32)
-    solved -= inverse * corrections[None, :]
+    inverse *= corrections[None, :]
+    solved -= inverse
     np.fill_diagonal(solved, 0.0)
     return solved
+
+
+def _product_turned(matrix: Sparse, symmetric: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return float32[n, n], the product of float32[n, n] with a symmetric matrix, its rows as columns.
+
+    What is sparse is multiplied with some columns at a time, which stay in the processor's cache; where there is much,
+    a dense product of some rows at a time is faster, though it takes the zeros too. Both take as little memory.
+    """
+    size = len(symmetric)
+    turned = np.empty_like(symmetric)
+    if matrix.nnz > _FULL * size * size:
+        for first in range(0, size, _BLOCK):
+            turned[:, first : first + _BLOCK] = (matrix[first : first + _BLOCK].toarray() @ symmetric).T
+    else:
+        for first in range(0, size, _PANEL):
+            columns = np.ascontiguousarray(symmetric[:, first : first + _PANEL])
+            turned[first : first + _PANEL] = (matrix @ columns).T
+    return turned
 
 
 def _around(log: Interactions, weights: NDArray[np.float32], size: int) -> tuple[Sparse, Sparse]:
@@ -160,7 +183,8 @@ def _inverse(gram: NDArray[Any], ridge: float) -> NDArray[np.float32]:
     """Return the inverse of a Gram matrix with a ridge, which makes it positive definite; the matrix is lost."""
     matrix = np.asarray(gram, np.float32)
     matrix[np.diag_indices_from(matrix)] += ridge
-    factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
+    # Being symmetric it is its own transpose, which LAPACK reads without a copy: it has columns where we have rows.
+    factor, failed = lapack.spotrf(matrix.T, lower=1, overwrite_a=1)
     assert failed == 0  # noqa: S101 - a Gram matrix with a ridge has no other factor.
     inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
     assert failed == 0  # noqa: S101 - as above.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -121,7 +121,7 @@ def examples(
     rng: np.random.Generator | None = None,
     *,
     threads: int = 1,
-) -> Iterator[Examples]:
+) -> Generator[Examples]:
     """Yield the candidates of a stage's decisions, chunk by chunk.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,16 +81,16 @@ def model_ranks(
             gained={trees: float(gains(_candidate_ranks(part, found[trees])).sum()) for trees in steps},
         )
 
-    parts = examples(history, test, similarities, threads=threads)
-    described = ((part, with_features(history, part, features)) for part in parts)
-    for each in in_order(scored, described, threads):
-        ranks.append(each.ranks)
-        lists.append(each.lists)
-        for trees, gained in each.gained.items():
-            curve[trees] += gained / max(1, len(test.decisions))
-        if varied is not None:
-            varied.add(each.part, each.scores)
-        advance(len(each.part.decisions))
+    with closing(examples(history, test, similarities, threads=threads)) as parts:
+        described = ((part, with_features(history, part, features)) for part in parts)
+        for each in in_order(scored, described, threads):
+            ranks.append(each.ranks)
+            lists.append(each.lists)
+            for trees, gained in each.gained.items():
+                curve[trees] += gained / max(1, len(test.decisions))
+            if varied is not None:
+                varied.add(each.part, each.scores)
+            advance(len(each.part.decisions))
     return Ranked(np.concatenate(ranks), np.concatenate(lists), list(curve.items()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -86,6 +88,27 @@ async def test_evaluating_registers_nothing(database: Database) -> None:
     evaluation = await evaluate_model(DATA, Protocol.TIME_SPLIT, OPTIONS, silent)
     assert evaluation.learners > 0
     assert {} == await statuses(database)
+
+
+async def test_an_evaluation_that_is_interrupted_ends_at_its_next_report() -> None:
+    """Ctrl-C waits for its thread, which has nothing more to compute, and not for minutes."""
+    began, go_on = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    def report(step: str, _done: int, _total: int) -> None:
+        told.append(step)
+        began.set()
+        go_on.wait()
+
+    waiting = asyncio.ensure_future(evaluate_model(DATA, Protocol.TIME_SPLIT, OPTIONS, report))
+    await asyncio.to_thread(began.wait)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert 1 == len(told)
 
 
 async def test_a_range_is_recorded_and_nothing_after_it_is_known(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -82,6 +83,20 @@ def test_figures_do_not_depend_on_the_number_of_threads(protocol: Protocol, monk
     assert three.judgment is not None
     np.testing.assert_array_equal(one.judgment.model, three.judgment.model)
     assert one.notes == three.notes
+
+
+def test_a_ranking_that_is_interrupted_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor while somebody holds the failure, and with it whatever its variables held."""
+    monkeypatch.setattr(dataset, "_FRAME", 5)
+
+    def stop(step: str, done: int, _total: int) -> None:
+        if step.startswith("Ranking the held-out decisions") and done:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError) as failure:
+        judge(HISTORY, FEATURES, Protocol.TIME_SPLIT, replace(OPTIONS, threads=3, rounds=2), stop, thorough=False)
+    assert failure.tb is not None
+    assert not [each for each in threading.enumerate() if each.name.startswith(("training", "similarities"))]
 
 
 def test_progress_of_each_step_ends_at_its_total() -> None:
