@@ -160,7 +160,7 @@ def list_(data_dir: DataDir = None) -> None:
     else:
         console.print("There is no release yet; `waymark model train` makes one.")
     for version, why in broken.items():
-        console.print(f"{version} is damaged: {why}", markup=False, soft_wrap=True)
+        console.print(f"{version}: {why}", markup=False, soft_wrap=True)
     if any(row.version in broken for row in rows if row.status == ReleaseStatus.LIVE or row.trial is not None):
         raise typer.Exit(1)
 

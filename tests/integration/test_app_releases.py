@@ -248,11 +248,11 @@ def test_commands_compare_and_roll_back(
     assert isinstance(runner.invoke(model.app, ["rollback"]).exception, InputError)
     (registered.models_dir / "better" / JUDGMENT).write_bytes(b"nothing")
     listed = runner.invoke(model.app, ["list"])
-    assert (0, 1) == (listed.exit_code, listed.stdout.count(" is damaged: "))
-    assert "better is damaged: The release file" in listed.stdout
+    assert (0, 1) == (listed.exit_code, listed.stdout.count(": The release file "))
+    assert "better: The release file" in listed.stdout
     (registered.models_dir / "good" / RANKER).unlink()
     listed = runner.invoke(model.app, ["list"])
-    assert (1, 2) == (listed.exit_code, listed.stdout.count(" is damaged: "))
+    assert (1, 2) == (listed.exit_code, listed.stdout.count(": The release file "))
     missing = runner.invoke(model.app, ["compare", "good", "better", "--json", str(tmp_path / "absent" / "x.json")])
     assert "does not exist" in str(missing.exception)
 
