@@ -194,7 +194,7 @@ async def relayed(url: str, gate: asyncio.Event) -> AsyncIterator[str]:
 
     parts = urlsplit(url)
     async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}{parts.path}"
+        yield url.replace(f":{parts.port}", f":{server.sockets[0].getsockname()[1]}")
 
 
 async def test_a_late_answer_is_nobody_elses(materialized: FeaturePlaces) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from core.clock import system_clock
 from serving.arrangement import TOPIC_SHARE, TOPIC_SPREAD, WINDOW, arrange, spread_places
@@ -28,6 +28,7 @@ def by_looking(topics: list[int | None]) -> list[int]:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.integers(0, 4), max_size=60))
 @example([0] * 30)
 def test_the_next_is_the_best_whose_topic_is_not_too_frequent(topics: list[int | None]) -> None:
@@ -35,6 +36,7 @@ def test_the_next_is_the_best_whose_topic_is_not_too_frequent(topics: list[int |
     assert by_looking(topics) == spread_places(topics)
 
 
+@settings(deadline=None)
 @given(RANKINGS, COURSES, COURSES, st.integers(0, 30))
 @example([(1, 0.5), (2, 2.0), (1, 0.0), (3, 1.0)], frozenset(), frozenset(range(41)), 2)
 def test_what_may_be_shown_stands_once_in_its_order(
@@ -56,6 +58,7 @@ def test_what_may_be_shown_stands_once_in_its_order(
     assert arrange(ranked, constraints, (), WINDOW)[:limit] == found
 
 
+@settings(deadline=None)
 @given(RANKINGS.filter(bool), st.dictionaries(st.integers(1, 40), st.tuples(st.integers(1, 40)), max_size=6))
 def test_nothing_comes_before_what_it_builds_upon(
     ranking: list[tuple[int, float]], needs: dict[int, tuple[int, ...]]
