@@ -63,6 +63,11 @@ class SecuritySettings(Part):
     key_file: Path | None = Field(default=None, description="Key ring; `<data-dir>/keys.json` when not given.")
     access_token_lifetime: Seconds = Field(default=900.0, description="Seconds that an access token is valid.")
     refresh_token_lifetime: Seconds = Field(default=30 * 86_400.0, description="Seconds a session may be idle.")
+    refresh_repeats: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds in which an exchange of a refresh token may be asked again; 0 for never.",
+    )
     password_memory_kib: int = Field(default=19_456, ge=8, description="argon2id memory, KiB (OWASP: 19456).")
     password_iterations: int = Field(default=2, ge=1, description="argon2id iterations.")
 

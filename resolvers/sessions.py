@@ -23,7 +23,7 @@ from security.emails import Email, parse_email
 from security.encryption import Cipher
 from security.passwords import refuse_weak
 from security.policies import Identity
-from security.tokens import new_refresh_token, refresh_token_hash, session_of
+from security.tokens import new_refresh_token, refresh_token_hash, sealed, session_of, unsealed
 
 _LONGEST_NAME = 80
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
@@ -132,7 +132,8 @@ async def sign_in(context: Context, input: SignIn) -> SessionPayload:  # noqa: A
 async def refresh_session(context: Context, input: RefreshSession) -> SessionPayload:  # noqa: A002 - as above.
     """Exchange a refresh token for a new one and a new access token.
 
-    A token that was exchanged before is in two hands, and one of them is not the owner's: the session ends.
+    Whoever lost the answer asks again, and so does the other tab: the exchange of a moment ago is answered once more. A
+    token that was exchanged before that is in two hands, and one of them is not the owner's: the session ends.
 
     Raises:
         CommandError: SESSION_EXPIRED or ACCOUNT_SUSPENDED.
@@ -151,8 +152,15 @@ async def refresh_session(context: Context, input: RefreshSession) -> SessionPay
             raise _suspended()
         if stored.revoked_at is not None or stored.expires_at <= act.now:
             raise _session_expired()
-        if stored.is_current:
-            session, identity = await _continue_session(context, act, stored, standing)
+        following = await _following(context, act, stored, input.refresh_token)
+        if following is not None:
+            identity = Identity(
+                account_id=stored.account_id,
+                learner_id=standing.learner_id,
+                roles=frozenset(standing.roles),
+                session_id=stored.id,
+            )
+            session = _session(context, identity, following)
         else:
             await _end_session(context, act, stored.id)
             act.details["token_reused"] = True
@@ -215,23 +223,31 @@ async def _open_session(context: Context, act: Act, viewer: Viewer) -> tuple[Ses
     return _session(context, identity, refresh_token), identity
 
 
-async def _continue_session(
-    context: Context, act: Act, stored: StoredSession, standing: StandingAccount
-) -> tuple[Session, Identity]:
-    refresh_token = new_refresh_token(stored.id)
-    await queries.exchange_token(
-        act.connection,
-        stored.id,
-        token_hash=refresh_token_hash(refresh_token),
-        expires_at=context.services.tokens.session_end(act.now),
-    )
-    identity = Identity(
-        account_id=stored.account_id,
-        learner_id=standing.learner_id,
-        roles=frozenset(standing.roles),
-        session_id=stored.id,
-    )
-    return _session(context, identity, refresh_token), identity
+async def _following(context: Context, act: Act, stored: StoredSession, given: str) -> str | None:
+    """Return the token that follows the given one: a new one, or that of an exchange a moment ago; else None."""
+    tokens = context.services.tokens
+    if refresh_token_hash(given) == stored.token_hash:
+        following = new_refresh_token(stored.id)
+        await queries.exchange_token(
+            act.connection,
+            stored.id,
+            token_hash=refresh_token_hash(following),
+            sealed_token=sealed(following, given),
+            now=act.now,
+            expires_at=tokens.session_end(act.now),
+        )
+        return following
+    if (
+        stored.sealed_token is None
+        or stored.exchanged_at is None
+        or not tokens.may_repeat(stored.exchanged_at, act.now)
+    ):
+        return None
+    following = unsealed(stored.sealed_token, given)
+    if refresh_token_hash(following) != stored.token_hash:
+        return None
+    act.details["repeated"] = True
+    return following
 
 
 async def _lock_session(act: Act, refresh_token: str) -> tuple[StandingAccount | None, StoredSession | None]:
@@ -241,7 +257,7 @@ async def _lock_session(act: Act, refresh_token: str) -> tuple[StandingAccount |
     if session_id is None or owner is None:
         return None, None
     standing = await account_queries.lock_account(act.connection, owner, shared=True)
-    return standing, await queries.lock(act.connection, session_id, refresh_token_hash(refresh_token))
+    return standing, await queries.lock(act.connection, session_id)
 
 
 async def _standing(context: Context, act: Act, account: CredentialsRow, password: str) -> StandingAccount:

@@ -20,7 +20,9 @@ class Session:
     access_token: str = column(ANYONE, "Send it as `Authorization: Bearer …` until it expires.")
     expires_at: datetime = column(ANYONE, "When the access token ends; call `refreshSession` before or after.")
     refresh_token: str = column(
-        ANYONE, "Good for one `refreshSession`, without an Authorization header. Using it twice ends the session."
+        ANYONE,
+        "Good for one `refreshSession`, without an Authorization header, which may be asked again for a minute. Using it later"
+        " ends the session.",
     )
 
 

@@ -69,6 +69,7 @@ class Tokens:
         self._header = {"alg": _ALGORITHM, "typ": _TYPE, "kid": ring.signing.active}
         self._lifetime = timedelta(seconds=settings.access_token_lifetime)
         self._session_lifetime = timedelta(seconds=settings.refresh_token_lifetime)
+        self._repeats = timedelta(seconds=settings.refresh_repeats)
         self._clock = clock
         self._remembered = remembered
         self._verified: OrderedDict[str, tuple[Identity, float, float]] = OrderedDict()
@@ -113,6 +114,10 @@ class Tokens:
             raise UnauthenticatedError("The access token was revoked; refresh the session, or sign in again.")
         return identity
 
+    def may_repeat(self, exchanged_at: datetime, now: datetime) -> bool:
+        """Say whether an exchange of a refresh token may be asked again, by who lost the answer."""
+        return now - exchanged_at < self._repeats
+
     def session_end(self, now: datetime) -> datetime:
         """Return when a session ends that is not refreshed after `now`."""
         return now + self._session_lifetime
@@ -143,6 +148,23 @@ def new_refresh_token(session_id: UUID, random_bytes: Callable[[int], bytes] = s
 def session_of(refresh_token: str) -> UUID | None:
     """Return the id of the session that a refresh token names, or None where it is none of ours."""
     return UUID(refresh_token[:_ID_DIGITS]) if _REFRESH_TOKEN.fullmatch(refresh_token) else None
+
+
+def sealed(token: str, earlier: str) -> bytes:
+    """Return a refresh token so that only who has the one before it can read it: with `unsealed`.
+
+    A token is 256 random bits, which seal one other, so that a hash of them serves as a one-time pad.
+    """
+    return bytes(one ^ other for one, other in zip(bytes.fromhex(token[_ID_DIGITS:]), _pad(earlier), strict=True))
+
+
+def unsealed(seal: bytes, earlier: str) -> str:
+    """Return what `sealed` was given; another token of the form if `earlier` is another one."""
+    return earlier[:_ID_DIGITS] + bytes(one ^ other for one, other in zip(seal, _pad(earlier), strict=True)).hex()
+
+
+def _pad(token: str) -> bytes:
+    return hashlib.sha256(b"waymark: the refresh token after\0" + token.encode()).digest()
 
 
 def refresh_token_hash(token: str) -> bytes:

@@ -34,14 +34,18 @@ class StoredSession(NamedTuple):
     """A session, locked.
 
     Attributes:
-        is_current: whether the token that was given is the current one, and not an earlier one.
+        token_hash: of the current refresh token.
+        sealed_token: the current refresh token, for whoever has the one before it; None before the first exchange.
+        exchanged_at: moment of the last exchange; None before the first.
     """
 
     id: UUID
     account_id: int
     expires_at: datetime
     revoked_at: datetime | None
-    is_current: bool
+    token_hash: bytes
+    sealed_token: bytes | None
+    exchanged_at: datetime | None
 
 
 async def insert_session(
@@ -78,15 +82,17 @@ async def owner(connection: AsyncConnection, session_id: UUID) -> int | None:
     return account_id
 
 
-async def lock(connection: AsyncConnection, session_id: UUID, token_hash: bytes) -> StoredSession | None:
-    """Return a session, locked, and whether its current refresh token has this hash; None when there is none."""
+async def lock(connection: AsyncConnection, session_id: UUID) -> StoredSession | None:
+    """Return a session, locked; None when there is none."""
     statement = (
         select(
             sessions.c.id,
             sessions.c.account_id,
             sessions.c.expires_at,
             sessions.c.revoked_at,
-            (sessions.c.refresh_token_hash == token_hash).label("is_current"),
+            sessions.c.refresh_token_hash,
+            sessions.c.sealed_token,
+            sessions.c.exchanged_at,
         )
         .where(sessions.c.id == session_id)
         .with_for_update()
@@ -96,12 +102,22 @@ async def lock(connection: AsyncConnection, session_id: UUID, token_hash: bytes)
 
 
 async def exchange_token(
-    connection: AsyncConnection, session_id: UUID, *, token_hash: bytes, expires_at: datetime
+    connection: AsyncConnection,
+    session_id: UUID,
+    *,
+    token_hash: bytes,
+    sealed_token: bytes,
+    now: datetime,
+    expires_at: datetime,
 ) -> None:
     """Give a session another refresh token."""
-    await connection.execute(
-        update(sessions).where(sessions.c.id == session_id).values(refresh_token_hash=token_hash, expires_at=expires_at)
-    )
+    values = {
+        "refresh_token_hash": token_hash,
+        "sealed_token": sealed_token,
+        "exchanged_at": now,
+        "expires_at": expires_at,
+    }
+    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(**values))
 
 
 async def revoke(connection: AsyncConnection, session_id: UUID, now: datetime) -> bool:

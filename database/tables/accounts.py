@@ -43,9 +43,14 @@ sessions = Table(
     reference("account_id", "accounts.id", index=True),
     # SHA-256 of the current refresh token. A token names its session, so that an earlier one is recognized.
     Column("refresh_token_hash", LargeBinary, nullable=False, unique=True),
+    # The current refresh token, for whoever has the one that it was exchanged for and lost the answer; null before an
+    # exchange.
+    Column("sealed_token", LargeBinary),
+    moment("exchanged_at", nullable=True),
     moment("created_at"),
     moment("expires_at"),
     moment("revoked_at", nullable=True),
+    CheckConstraint("(sealed_token IS NULL) = (exchanged_at IS NULL)", name="exchanged"),
 )
 
 # Access tokens that must not be believed any more although they have not expired: every one of a session, or those of

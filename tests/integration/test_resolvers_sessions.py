@@ -206,10 +206,49 @@ async def test_refresh_exchanges_both_tokens(strangers: Contexts, clock: ManualC
     assert clock() < third.expires_at
 
 
-async def test_token_used_twice_ends_the_session(strangers: Contexts, catalog: Database) -> None:
+async def test_exchange_may_be_asked_again(
+    strangers: Contexts, services: Services, catalog: Database, clock: ManualClock
+) -> None:
+    """Whoever lost the answer gets the same refresh token, and so does another tab, for a minute; it is on record."""
+    first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
+    second = opened(await sessions.refresh_session(strangers(), RefreshSession(first.refresh_token)))
+    clock.now += timedelta(seconds=59)
+    context = strangers()
+    again = opened(await sessions.refresh_session(context, RefreshSession(first.refresh_token)))
+    assert second.refresh_token == again.refresh_token
+    assert context.identity == services.tokens.verify(again.access_token)
+    third = opened(await sessions.refresh_session(strangers(), RefreshSession(second.refresh_token)))
+    assert third.refresh_token not in {first.refresh_token, second.refresh_token}
+    async with catalog.transaction() as connection:
+        found = (await connection.execute(select(audit_log.c.details).order_by(audit_log.c.id))).scalars().all()
+        row = (await connection.execute(select(session_table))).one()
+    assert [{}, {"repeated": True}, {}] == list(found[-3:])
+    assert bytes.fromhex(third.refresh_token[32:]) not in {row.sealed_token, row.refresh_token_hash}
+
+
+async def test_many_exchanges_at_once_have_one_answer(strangers: Contexts) -> None:
+    """Tabs that wake up together go on together."""
+    first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
+    asked = RefreshSession(first.refresh_token)
+    found = await asyncio.gather(*(sessions.refresh_session(strangers(), asked) for _ in range(4)))
+    assert 1 == len({opened(each).refresh_token for each in found})
+
+
+async def test_exchange_before_the_last_one_may_not_be_asked_again(strangers: Contexts) -> None:
+    """Not even at once: the token that follows has been used, so that its owner had the answer."""
+    first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
+    second = opened(await sessions.refresh_session(strangers(), RefreshSession(first.refresh_token)))
+    third = opened(await sessions.refresh_session(strangers(), RefreshSession(second.refresh_token)))
+    for token in (first.refresh_token, third.refresh_token):
+        error = await refused(sessions.refresh_session(strangers(), RefreshSession(token)))
+        assert UserErrorCode.SESSION_EXPIRED is error.code
+
+
+async def test_token_used_twice_ends_the_session(strangers: Contexts, catalog: Database, clock: ManualClock) -> None:
     """Whoever comes second may be a thief: neither they nor the first go on, and the reuse is on record."""
     first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
     second = opened(await sessions.refresh_session(strangers(), RefreshSession(first.refresh_token)))
+    clock.now += timedelta(seconds=60)
     for token in (first.refresh_token, second.refresh_token):
         context = strangers()
         error = await refused(sessions.refresh_session(context, RefreshSession(token)))

@@ -16,7 +16,7 @@ from core.errors import UnauthenticatedError
 from core.settings import SecuritySettings
 from security.keys import KeyRing, new_key_ring, rotated
 from security.policies import Identity, signed_in
-from security.tokens import Tokens, new_refresh_token, refresh_token_hash, session_of
+from security.tokens import Tokens, new_refresh_token, refresh_token_hash, sealed, session_of, unsealed
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 RING = new_key_ring()
@@ -164,3 +164,16 @@ def test_signed_in_is_whoever_has_an_identity() -> None:
     """The rule refuses strangers with the error that asks them to sign in."""
     assert signed_in(IDENTITY) is None
     assert isinstance(signed_in(None), UnauthenticatedError)
+
+
+def test_refresh_token_is_sealed_for_who_has_the_one_before() -> None:
+    """And for nobody else: what another token unseals has another hash, and the seal tells nothing by itself."""
+    session = UUID(int=7)
+    first, second, other = (new_refresh_token(session) for _ in range(3))
+    seal = sealed(second, first)
+    assert 32 == len(seal)
+    assert second == unsealed(seal, first)
+    for token in (second, other):
+        assert session == session_of(unsealed(seal, token))
+        assert refresh_token_hash(second) != refresh_token_hash(unsealed(seal, token))
+    assert sealed(other, first) != seal != bytes.fromhex(second[32:])
