@@ -21,8 +21,8 @@ class Session:
     expires_at: datetime = column(ANYONE, "When the access token ends; call `refreshSession` before or after.")
     refresh_token: str = column(
         ANYONE,
-        "Good for one `refreshSession`, without an Authorization header, which may be asked again for a minute. Using it later"
-        " ends the session.",
+        "Good for one `refreshSession`, without an Authorization header, which may be asked again for a minute. Using"
+        " it later ends the session.",
     )
 
 
