@@ -272,15 +272,6 @@ async def test_token_of_two_exchanges_ago_ends_the_session(strangers: Contexts) 
         assert UserErrorCode.SESSION_EXPIRED is error.code
 
 
-async def test_of_refreshes_at_once_one_wins(strangers: Contexts) -> None:
-    """A token is good for one exchange, even when two come at the same moment."""
-    first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))
-    exchanges = [sessions.refresh_session(strangers(), RefreshSession(first.refresh_token)) for _ in range(4)]
-    results = await asyncio.gather(*exchanges, return_exceptions=True)
-    assert 1 == sum(isinstance(result, SessionPayload) for result in results)
-    assert 3 == sum(isinstance(result, CommandError) for result in results)
-
-
 async def test_session_ends_without_use(strangers: Contexts, catalog: Database, clock: ManualClock) -> None:
     """After thirty days the refresh token is refused; the next sign-in forgets the session."""
     first = opened(await sessions.sign_up(strangers(), SignUp(EMAIL, PASSWORD, NAME)))

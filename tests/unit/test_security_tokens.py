@@ -177,3 +177,10 @@ def test_refresh_token_is_sealed_for_who_has_the_one_before() -> None:
         assert session == session_of(unsealed(seal, token))
         assert refresh_token_hash(second) != refresh_token_hash(unsealed(seal, token))
     assert sealed(other, first) != seal != bytes.fromhex(second[32:])
+
+
+@pytest.mark.parametrize(("repeats", "seconds", "may"), [(60, 59.9, True), (60, 60, False), (0, 0, False)])
+def test_exchanges_are_repeated_for_as_long_as_is_set(repeats: float, seconds: float, *, may: bool) -> None:
+    """By default for a minute; zero is never."""
+    tokens = Tokens(RING, SecuritySettings(refresh_repeats=repeats), ManualClock(NOW))
+    assert may is tokens.may_repeat(NOW, NOW + timedelta(seconds=seconds))
