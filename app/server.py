@@ -45,6 +45,7 @@ from serving.trials import CurrentTrial
 from warehouse.analytics import Analyst
 
 _LOG = logging.getLogger(__name__)
+_START_SECONDS = 60
 _DRAIN_SECONDS = 10
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -228,6 +229,8 @@ def uvicorn_config(
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        # Also how long a process may take to start that replaces another; on a busy machine ours takes 10 seconds.
+        timeout_worker_healthcheck=_START_SECONDS,
         forwarded_allow_ips=proxies,
         ws_max_size=MOST_BODY_BYTES,
     )

@@ -39,7 +39,8 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None, worker
 
     if workers > 1:
         with claim_port(settings.host, settings.port) as listener:
-            serve_with_workers(settings, workers, listener, lambda: started(address(listener)))
+            where = address(listener)
+            serve_with_workers(settings, workers, listener, lambda: started(where))
         console.print("Stopped.")
         return
 
