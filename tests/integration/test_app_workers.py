@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -39,8 +39,13 @@ def served(url: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]
 
 def workers(process: subprocess.Popen[str]) -> set[psutil.Process]:
     """Return the processes that serve, and not those that multiprocessing starts for itself."""
-    children = psutil.Process(process.pid).children()
-    return {each for each in children if "resource_tracker" not in " ".join(each.cmdline())}
+    found = set()
+    for each in psutil.Process(process.pid).children():
+        # Some end while they are looked at.
+        with suppress(psutil.NoSuchProcess):
+            if "resource_tracker" not in " ".join(each.cmdline()):
+                found.add(each)
+    return found
 
 
 def ask(address: str) -> str:
