@@ -41,6 +41,8 @@ from tests.load.shares import NoSharesError, limited
 _TELEMETRY = "telemetry, 1% sampled"
 # Of what a server can do at most.
 _LOADS = (0.3, 0.6)
+# Seconds: at a tenth of a core a round has some hundred answers a second, too few in one to tell much.
+_LEAST_HELD = 3.0
 # Of a core, for each process: two of them keep PostgreSQL and the load generator busy to less than a half.
 SHARE = 0.1
 _BY_ANYBODY = tuple(each for each in OPERATIONS if each.name != "Q2")
@@ -118,7 +120,7 @@ def workers(made: World, collector: str, rounds: int, seconds: float) -> tuple[T
         table = measure([one, two], rounds, seconds)
         memory = {each.name: each.memory() for each in (one, two)}
     try:
-        table.update(held(made, collector, rounds, seconds))
+        table.update(held(made, collector, rounds, max(seconds, _LEAST_HELD)))
     except NoSharesError as error:
         print(f"Processes cannot be held to a share of a core here: {error}", flush=True)  # noqa: T201 - as below.
     return table, memory
