@@ -40,16 +40,10 @@ def serve_with_workers(settings: Settings, workers: int, listener: socket.socket
     """
     run_on_fast_loop(_prepare(settings))
     config = uvicorn_config(Worker(settings), workers=workers, lifespan="on", proxies=settings.gateway.trusted_proxies)
-    with listener:
-        place = listener.family, listener.getsockname()
-        shared: list[Any] = [listener]
-        if sys.platform == "linux":
-            listener.close()
-            shared = [_OwnSocket(*place)]
-        # Bound and not listening: the port stays ours while nobody serves.
-        with _bound(*place) if listener.fileno() < 0 else listener:
-            supervisor = _Supervisor(config, shared, started)
-            supervisor.run()
+    held, handed = _sockets(listener)
+    with held:
+        supervisor = _Supervisor(config, handed, started)
+        supervisor.run()
     if not supervisor.ready:
         raise InputError("Not every process started; what they said is above.")
 
@@ -59,6 +53,16 @@ async def _prepare(settings: Settings) -> None:
     async with platform(settings) as parts:
         await refuse_pending(parts.database)
         load_or_create_key_ring(parts.key_file)
+
+
+def _sockets(listener: socket.socket) -> tuple[socket.socket, list[Any]]:
+    """Return what the supervisor holds the port with, and what it hands to each process."""
+    if sys.platform != "linux":
+        return listener, [listener]
+    place = listener.family, listener.getsockname()
+    listener.close()
+    # Bound and not listening: the port stays ours while nobody serves.
+    return _bound(*place), [_OwnSocket(*place)]
 
 
 class _OwnSocket:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.disk import flush
 from core.errors import InputError
 from database.queries import accounts
 from database.session import Reader
@@ -95,7 +96,7 @@ def load_or_create_key_ring(path: Path, random_bytes: RandomBytes = secrets.toke
                     path.hardlink_to(draft)
             finally:
                 draft.unlink()
-            _flush_folder(path.parent)
+            flush(path.parent)
         return load_key_ring(path)
 
 
@@ -129,7 +130,7 @@ def rotate_key_ring(path: Path, random_bytes: RandomBytes = secrets.token_bytes)
         ring = rotated(load_key_ring(path), random_bytes)
         # Replacing is atomic: after a crash the file holds either the old ring or the new one.
         _write_draft(path, ring).replace(path)
-        _flush_folder(path.parent)
+        flush(path.parent)
         return ring
 
 
@@ -218,14 +219,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

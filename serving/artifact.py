@@ -25,6 +25,7 @@ import scipy.sparse as sp
 import xgboost
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from core.disk import flush
 from core.errors import ReleaseError
 from features.columns import StoredFeature
 from features.interactions import Integers, Sparse
@@ -201,23 +202,15 @@ def _write(folder: Path, manifest: ReleaseManifest, contents: Mapping[str, bytes
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync_names(draft)
+        flush(draft)
         draft.rename(folder)
     except BaseException:
         # Whatever was written, on a disk that is full, is in the way of everything else.
         shutil.rmtree(draft, ignore_errors=True)
         raise
     # The register must not name what a power cut takes back.
-    _sync_names(folder.parent)
+    flush(folder.parent)
     return hashlib.sha256(described).hexdigest()
-
-
-def _sync_names(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify_release(folder: Path, digest: str) -> None:

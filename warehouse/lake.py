@@ -8,7 +8,6 @@ preferences/<digest>.parquet          learning preferences, likewise
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 from pyarrow import parquet
 
+from core.disk import flush
 from core.errors import InputError, UnavailableError
 from warehouse.manifest import LakeFile, Manifest, read_manifest
 
@@ -202,8 +202,8 @@ class Lake:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             parquet.write_table(table, path, compression="zstd")
-            _flush(path)
-            _flush(path.parent)
+            flush(path)
+            flush(path.parent)
         except OSError as error:
             raise UnavailableError(f"The lake file {path} cannot be written: {error}.") from error
         return LakeFile(path=name, rows=table.num_rows)
@@ -218,9 +218,9 @@ class Lake:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             draft.write_text(manifest.model_dump_json(), encoding="utf-8")
-            _flush(draft)
+            flush(draft)
             draft.replace(self.manifest_path)
-            _flush(self.path)
+            flush(self.path)
         except OSError as error:
             raise UnavailableError(f"The lake {self.path} cannot be written: {error.strerror}.") from error
 
@@ -234,12 +234,3 @@ class Lake:
 
 def _first_line(error: Exception) -> str:
     return f"{str(error).partition(chr(10))[0].rstrip('.')}."
-
-
-def _flush(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ every row is refused by `Table.can_write` when an operation is compiled, and rea
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -239,10 +239,15 @@ def _members(entries: Sequence[WrittenValue | WrittenField], source: FromClause)
     PostgreSQL's functions that make an object of a row, or of keys and values, look up for each row anew how each
     value is written; here that is known beforehand.
     """
+    return _joined(_braced((entry.key, _parts(entry, source)) for entry in entries))
+
+
+def _braced(members: Iterable[tuple[str, Sequence[Part]]]) -> list[Part]:
+    """Return the parts of an object, by its keys and the parts of their values."""
     parts: list[Part] = []
-    for entry in entries:
-        parts += [f'{"," if parts else "{"}"{entry.key}":', *_parts(entry, source)]
-    return _joined([*parts, "}"])
+    for key, value in members:
+        parts += [f'{"," if parts else "{"}"{key}":', *value]
+    return [*parts, "}"]
 
 
 def _parts(entry: WrittenValue | WrittenField, source: FromClause) -> Sequence[Part]:
@@ -268,11 +273,9 @@ def _field(written: WrittenField, source: FromClause) -> ColumnElement[Any]:
         return select(found).select_from(rows).scalar_subquery()
     # PostgreSQL aggregates a sorted subquery as it comes, and makes a list once that several keys of a page have.
     listed: list[Part] = ["[", func.string_agg(found, _literal(",")), "]"]
-    parts = [] if written.wrapped else listed
-    for key, constant in written.wrapped:
-        parts += [f'{"," if parts else "{"}"{key}":', *(listed if constant is None else [f'"{constant}"'])]
-    closed = [*parts, "}"] if written.wrapped else parts
-    return select(_joined(closed)).select_from(rows).scalar_subquery()
+    if written.wrapped:
+        listed = _braced((key, listed if constant is None else [f'"{constant}"']) for key, constant in written.wrapped)
+    return select(_joined(listed)).select_from(rows).scalar_subquery()
 
 
 def _value(written: WrittenValue, source: FromClause) -> Sequence[Part]:
