@@ -21,7 +21,6 @@ from features.interactions import Integers
 from features.similarity import positions_of
 from serving.ranker import as_microseconds
 from training.dataset import Defaulted
-from training.rejudgment import over_courses
 from training.release import FittedModel, Report, TrainingOptions, fit_before
 from training.scoring import score
 
@@ -137,7 +136,7 @@ async def _live(database: Database, models_dir: Path, data: TrainingData) -> Fit
             f"Release {release.manifest.version} reads other features than {data.service}: "
             f"give --feature-service {release.manifest.feature_service}."
         )
-    similarities = over_courses(release, data.history.traits.course_ids)
+    similarities = release.similarities.over(release.course_ids, data.history.traits)
     return FittedModel(release.booster, similarities, release.manifest.training_decisions, release.manifest.defaults)
 
 

@@ -54,6 +54,12 @@ class CourseTraits:
         return Rows(matrix)
 
     @cached_property
+    def about(self) -> Sparse:
+        """float32[n, k + w], content and titles."""
+        matrix: Sparse = sp.hstack((self.content, self.titles), format="csr", dtype=np.float32)
+        return matrix
+
+    @cached_property
     def contents(self) -> Rows:
         """The content, as loops read it."""
         return Rows(self.content)

@@ -11,6 +11,7 @@ import numpy as np
 from features.histories import DAY, HOUR, CourseTraits, Floats, Histories, History, Popularity
 from features.interactions import Integers
 from features.relations import DESCRIBED, UNWEIGHTED, WEIGHING, Relations, described_alike, similar_to
+from features.towers import TOLD
 
 __all__ = ["DAY", "HOUR", "PAIR_FEATURES", "CourseTraits", "Floats", "Histories", "History", "Popularity"]
 
@@ -26,6 +27,9 @@ PAIR_FEATURES: tuple[str, ...] = (
     "pair_topics",
     "pair_popularity",
     "pair_topic_popularity",
+    "pair_towers",
+    "pair_towers_logit",
+    "pair_towers_last",
     *(f"pair_{name}_relative" for name in (*_RELATIVE_SIMILARITIES, *DESCRIBED, "popularity")),
     "pair_level_share",
     "pair_language_share",
@@ -62,6 +66,8 @@ def pair_features(relations: Relations, history: History, traits: CourseTraits, 
     features[row + 5] = counts
     np.multiply(described[-1], np.log1p(counts), out=features[row + 6])
     row += 7
+    relations.similarities.towers.said(relations.asked, columns, features[row : row + TOLD])
+    row += TOLD
     largest = relations.values.max(axis=1, initial=0.0)[_RELATIVE_ROWS]
     np.divide(similar[_RELATIVE_ROWS], _divisors(largest), out=features[row : row + 4])
     np.divide(described, _divisors(relations.described.max(axis=1, initial=0.0)), out=features[row + 4 : row + 7])

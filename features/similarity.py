@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +15,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from features.histories import CourseTraits
 from features.interactions import ROBOTIC, Integers, Interactions, Sparse, latest, strongest_of
 from features.kernels import Rows
 from features.linear import fit_latent, fit_linear
+from features.towers import Towers
+from features.towers_fitting import fit_towers
 
 _WORDS = re.compile(r"\w+")
 SHRINKAGE = 5.0
@@ -32,6 +35,10 @@ NEARBY_SPAN = 7 * 24 * 3600 * 1_000_000
 NEARBY_POWER = 0.7
 
 
+MATRICES = ("item_item", "companions", "nearby", "transitions", "linear", "sequential", "latent")
+"""Names of the matrices of `Similarities`."""
+
+
 @dataclass(frozen=True)
 class Similarities:
     """What the retrievers know of pairs of courses, float32[n, n] each, the strongest entries of every row.
@@ -44,6 +51,7 @@ class Similarities:
         linear: weights of EASE (`features.linear`).
         sequential: weights of SLIST.
         latent: weights of the factor model.
+        towers: no matrix, but a vector for a history and one for a course (`features.towers`).
     """
 
     item_item: Sparse
@@ -53,11 +61,12 @@ class Similarities:
     linear: Sparse
     sequential: Sparse
     latent: Sparse
+    towers: Towers
 
     @cached_property
     def matrices(self) -> dict[str, Sparse]:
-        """All of them by name, in the order of the fields."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """All matrices by name, in the order of `MATRICES`."""
+        return {name: getattr(self, name) for name in MATRICES}
 
     @cached_property
     def rows(self) -> Rows:
@@ -83,15 +92,30 @@ class Similarities:
         """
         if len(positions) == size and np.array_equal(positions, np.arange(size)):
             return self
-        return Similarities(**{name: _reordered(each, positions, size) for name, each in self.matrices.items()})
+        matrices = {name: _reordered(each, positions, size) for name, each in self.matrices.items()}
+        return Similarities(**matrices, towers=self.towers.reordered(positions, size))
+
+    def over(self, course_ids: Integers, traits: CourseTraits) -> Similarities:
+        """Return the same over other courses, of which those that were not there in fitting are known by their traits.
+
+        Args:
+            course_ids: int64[], sorted, of the courses that these similarities are of.
+            traits: of the other courses.
+        """
+        positions, kept = positions_of(course_ids, traits.course_ids)
+        laid = self.reordered(np.where(kept, positions, -1), len(traits))
+        known = np.zeros(len(traits), np.bool_)
+        known[positions[kept]] = True
+        return replace(laid, towers=laid.towers.completed(known, traits.about))
 
 
-def fit_similarities(interactions: Interactions, size: int) -> Similarities:
+def fit_similarities(interactions: Interactions, size: int, about: Sparse | None = None) -> Similarities:
     """Fit all on `interactions`, which the caller has cut off before the moment of the decisions.
 
     Args:
         interactions: what is known; nothing else is looked at.
         size: number of courses.
+        about: float32[n, k], `CourseTraits.about`; None where nothing is known of what courses are about.
     """
     recent = _recent(interactions)
     linear, sequential = fit_linear(recent, size)
@@ -103,6 +127,7 @@ def fit_similarities(interactions: Interactions, size: int) -> Similarities:
         linear=linear,
         sequential=sequential,
         latent=fit_latent(recent, size),
+        towers=fit_towers(recent, size, about),
     )
 
 

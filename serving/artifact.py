@@ -2,7 +2,7 @@
 
 - `release.json`: what it is, and the sha256 of every other file; its own digest stands in `model_releases`.
 - `ranker.ubj`: the XGBoost ranker.
-- `retrievers.npz`: course ids and the sparse matrices of the retrievers.
+- `retrievers.npz`: course ids, the sparse matrices of the retrievers, and the vectors of the two towers.
 
 Training may add files of its own, which serving does not read.
 """
@@ -15,7 +15,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,8 @@ from core.disk import flush
 from core.errors import ReleaseError
 from features.columns import StoredFeature
 from features.interactions import Integers, Sparse
-from features.similarity import Similarities
+from features.similarity import MATRICES, Similarities
+from features.towers import TABLES, Towers
 from features.vector import DTYPE, VectorLayout
 
 MANIFEST = "release.json"
@@ -310,6 +311,7 @@ def _packed(course_ids: Integers, similarities: Similarities) -> bytes:
         arrays[f"{name}_data"] = matrix.data.astype(np.float32)
         arrays[f"{name}_indices"] = matrix.indices.astype(np.int32)
         arrays[f"{name}_indptr"] = matrix.indptr.astype(np.int64)
+    arrays |= {f"towers_{name}": table for name, table in similarities.towers.tables.items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -320,7 +322,8 @@ def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Simi
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             course_ids: Integers = arrays["course_ids"]
             similarities = Similarities(
-                **{each.name: _matrix(arrays, each.name, len(course_ids)) for each in fields(Similarities)}
+                **{name: _matrix(arrays, name, len(course_ids)) for name in MATRICES},
+                towers=_towers(arrays, len(course_ids)),
             )
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
@@ -332,3 +335,12 @@ def _matrix(arrays: Mapping[str, Any], name: str, size: int) -> Sparse:
     matrix = sp.csr_array(parts, shape=(size, size))
     matrix.check_format(full_check=True)
     return matrix
+
+
+def _towers(arrays: Mapping[str, Any], size: int) -> Towers:
+    found = {name: arrays[f"towers_{name}"] for name in TABLES}
+    width = found["read"].shape[-1]
+    for name, table in found.items():
+        if table.dtype != np.float32 or table.shape != ((size,) if name == "biases" else (size, width)):
+            raise ValueError(name)
+    return Towers(**found)

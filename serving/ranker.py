@@ -178,29 +178,29 @@ def align(
         raise ReleaseError(
             f"Release {release.manifest.version} reads course features that are not served: {', '.join(missing)}."
         )
-    positions, known = positions_of(release.course_ids, matrix.course_ids)
-    size = len(matrix.course_ids)
-    similarities = release.similarities.reordered(np.where(known, positions, -1), size)
     features = np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]])
     if beside is not None and beside.matrix is matrix:
-        return replace(beside, release=release, similarities=similarities, features=features)
+        similarities = release.similarities.over(release.course_ids, beside.traits)
+        scorer = Scorer(release.booster)
+        return replace(beside, release=release, similarities=similarities, features=features, scorer=scorer)
     topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
     if POPULARITY_FEATURE in places:
         popularity = Popularity.of(matrix.features[:, places[POPULARITY_FEATURE]]).counts
     else:
-        popularity = np.zeros(size, np.float32)
+        popularity = np.zeros(len(matrix.course_ids), np.float32)
+    traits = CourseTraits(
+        course_ids=matrix.course_ids,
+        topics=topics,
+        content=content_vectors([topics, matrix.skills]),
+        titles=title_vectors(matrix.titles),
+        levels=matrix.level_codes,
+        languages=matrix.language_codes,
+    )
     return RankingModel(
         release=release,
         matrix=matrix,
-        similarities=similarities,
-        traits=CourseTraits(
-            course_ids=matrix.course_ids,
-            topics=topics,
-            content=content_vectors([topics, matrix.skills]),
-            titles=title_vectors(matrix.titles),
-            levels=matrix.level_codes,
-            languages=matrix.language_codes,
-        ),
+        similarities=release.similarities.over(release.course_ids, traits),
+        traits=traits,
         topic_ids=topic_ids,
         features=features,
         popularity=popularity[None, :],

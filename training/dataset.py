@@ -232,7 +232,8 @@ class _Similarities:
             self._next = (later, self._pool.submit(self._fit, later))
 
     def _fit(self, known: NDArray[np.bool_]) -> Similarities:
-        return fit_similarities(self._history.interactions.select(known), len(self._history.traits))
+        traits = self._history.traits
+        return fit_similarities(self._history.interactions.select(known), len(traits), traits.about)
 
 
 def _stage_examples(

@@ -136,7 +136,7 @@ def evaluate(
     rng = np.random.default_rng(seed)
     test = divided.test
     knowledge = Knowledge(history, history.interactions.select(test.known), threads=threads)
-    similarities = fit_similarities(knowledge.known, knowledge.size)
+    similarities = fit_similarities(knowledge.known, knowledge.size, history.traits.about)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())

@@ -68,7 +68,7 @@ def _stages(history: LearningHistory, chosen: Integers) -> Iterator[Stage]:
 
 
 def _similarities(history: LearningHistory, stage: Stage) -> Similarities:
-    return fit_similarities(history.interactions.select(stage.known), len(history.traits))
+    return fit_similarities(history.interactions.select(stage.known), len(history.traits), history.traits.about)
 
 
 def _described(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> pd.DataFrame:

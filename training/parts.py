@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from enum import Enum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -12,12 +12,15 @@ import numpy as np
 import scipy.sparse as sp
 import xgboost
 
-from features.similarity import Similarities
+from features.similarity import MATRICES, Similarities
+from features.towers import TABLES, Towers
 from serving.artifact import LearnedExposures
 from training.evaluate import Evaluation
 from training.judgment import Judgment
 from training.notes import Notes
 from training.working import Arrays, as_text, of_text
+
+_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,17 @@ def similarities_as_arrays(similarities: Similarities) -> Arrays:
     """Return similarities as they are kept."""
     arrays: Arrays = {}
     for name, matrix in similarities.matrices.items():
-        arrays |= {f"{name}_data": matrix.data, f"{name}_indices": matrix.indices, f"{name}_indptr": matrix.indptr}
-    return arrays
+        arrays |= {f"{name}_{part}": getattr(matrix, part) for part in _PARTS}
+    return arrays | {f"towers_{name}": table for name, table in similarities.towers.tables.items()}
 
 
 def similarities_of(arrays: Arrays) -> Similarities:
     """Return the similarities that were kept."""
-    size = len(arrays[f"{fields(Similarities)[0].name}_indptr"]) - 1
+    size = len(arrays[f"{MATRICES[0]}_indptr"]) - 1
     found = {
-        each.name: sp.csr_array(
-            tuple(arrays[f"{each.name}_{part}"] for part in ("data", "indices", "indptr")), shape=(size, size)
-        )
-        for each in fields(Similarities)
+        name: sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in _PARTS), shape=(size, size)) for name in MATRICES
     }
-    return Similarities(**found)
+    return Similarities(**found, towers=Towers(**{name: arrays[f"towers_{name}"] for name in TABLES}))
 
 
 def evaluation_as_arrays(evaluation: Evaluation) -> Arrays:

@@ -17,7 +17,6 @@ import pandas as pd
 
 from core.errors import InputError
 from features.interactions import Integers
-from features.similarity import Similarities, positions_of
 from serving.artifact import Release
 from training.dataset import Defaulted, PointInTimeFeatures
 from training.history import EPOCH, LearningHistory
@@ -29,17 +28,6 @@ from training.split import Protocol, Stage, judged_from
 Step = Callable[[str, int], Callable[[int], None]]
 """Told the name of a step and its total; returns what is told of each part that is done."""
 _KEY = ["learner", "course", "moment"]
-
-
-def over_courses(release: Release, course_ids: Integers) -> Similarities:
-    """Return the similarities of a release in the order of other courses.
-
-    Args:
-        release: verified.
-        course_ids: int64[n], sorted.
-    """
-    positions, known = positions_of(release.course_ids, course_ids)
-    return release.similarities.reordered(np.where(known, positions, -1), len(course_ids))
 
 
 def asked_from(history: LearningHistory, moment: int) -> Judgment:
@@ -112,7 +100,7 @@ def rejudged(
     ranked = model_ranks(
         history,
         stage,
-        over_courses(release, history.traits.course_ids),
+        release.similarities.over(release.course_ids, history.traits),
         release.booster,
         Defaulted(features, manifest.defaults),
         advance=step(f"Judging {manifest.version} again", len(decisions)),

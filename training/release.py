@@ -147,7 +147,8 @@ def fit_before(
     fitted = _fit(history, stages, features, rng, shown, options=options, report=report, parts=parts)
     kept = parts.kept("similarities")
     if kept is None:
-        similarities = fit_similarities(history.interactions.select(history.known(moment)), len(history.traits))
+        known = history.interactions.select(history.known(moment))
+        similarities = fit_similarities(known, len(history.traits), history.traits.about)
         parts.keep("similarities", similarities_as_arrays(similarities))
     else:
         similarities = similarities_of(kept)

@@ -27,7 +27,9 @@ from feature_repo.store import open_store
 from features import course, learner
 from features.histories import DAY, Floats
 from features.interactions import NEIGHBORS, Integers, Sparse
-from features.similarity import Similarities, membership
+from features.similarity import MATRICES, Similarities, membership
+from features.towers import Towers
+from features.towers_fitting import FACTORS
 from features.vector import VectorLayout
 from serving.artifact import Release, ReleaseManifest
 from serving.course_matrix import CourseMatrix, CourseMatrixHolder
@@ -76,7 +78,9 @@ def simulated(courses: int, *, learners: int = 200, rounds: int = ROUNDS, seed: 
         layout=SERVICE_LAYOUT,
         booster=_booster(rounds, rng),
         course_ids=matrix.course_ids,
-        similarities=Similarities(*_neighbors(courses, rng)),
+        similarities=Similarities(
+            **dict(zip(MATRICES, _neighbors(courses, rng), strict=True)), towers=_towers(courses, rng)
+        ),
     )
     parents = {topic: TOPICS + topic % PARENTS for topic in range(TOPICS)}
     model = align(release, matrix, parents)
@@ -232,6 +236,11 @@ def _neighbors(courses: int, rng: np.random.Generator) -> Iterator[Sparse]:
         columns = ((rows[:, None] + steps) % courses).astype(np.int32)
         values = (rng.random(steps.shape, np.float32) + 0.5) / (1 + steps.astype(np.float32)) ** 0.5
         yield sp.csr_array((values.ravel(), columns.ravel(), ends), shape=(courses, courses))
+
+
+def _towers(courses: int, rng: np.random.Generator) -> Towers:
+    read, offered = rng.normal(0, 0.3, (2, courses, FACTORS)).astype(np.float32)
+    return Towers(read, offered, np.zeros(courses, np.float32))
 
 
 def _distinct(courses: int, count: int, rng: np.random.Generator) -> Integers:

@@ -120,11 +120,13 @@ def test_popularity_is_weighed_by_topics_and_languages_of_the_history() -> None:
 
 
 def test_an_empty_history_has_no_comparison_and_no_moments() -> None:
-    """Somebody without a history gets zeros, and missing values where a moment would be needed."""
+    """Somebody without a history gets zeros, missing values where a moment would be needed, and what anybody takes."""
     values = features_of(histories([]), similarities())
+    likely = PAIR_FEATURES.index("pair_towers_logit")
+    np.testing.assert_array_equal(values[:, likely], similarities().towers.biases)
     moments = [PAIR_FEATURES.index(name) for name in ("pair_hours_since_last", "pair_days_since_first")]
     assert np.isnan(values[:, moments]).all()
-    assert not np.delete(values, moments, axis=1).any()
+    assert not np.delete(values, [*moments, likely], axis=1).any()
 
 
 def test_topics_count_the_share_of_the_history() -> None:

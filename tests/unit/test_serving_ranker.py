@@ -12,11 +12,13 @@ from hypothesis import given, settings, strategies as st
 from core.errors import ReleaseError, UnavailableError
 from features.pair import DAY
 from serving import candidates
-from serving.ranker import Question, align, rank
+from serving.ranker import Question, RankingModel, align, rank
 from serving.rankings import RankedCourse, Reason, ReasonKind
 from serving.reasons import POPULAR_PLACES
 from tests.simulated_history import PARENTS, simulated_courses
-from tests.simulated_ranking import COURSES, IDS, NOW, empty, matrix, model, release, trained
+from tests.simulated_ranking import COURSES, IDS, NOW, Matrix, empty, matrix, model, release, trained
+from training.dataset import Dataset
+from training.fit import fit_ranker
 
 
 def question(history: list[int], **changes: object) -> Question:
@@ -150,6 +152,33 @@ def test_a_course_the_release_has_never_seen_can_be_ranked() -> None:
     )
     laid = align(old, matrix(), PARENTS)
     assert 600 in ids(rank(laid, question([60, 120], limit=COURSES)))
+
+
+def test_a_release_beside_another_ranks_by_its_own() -> None:
+    """What is known of the courses alone is taken over; trees, similarities and columns are not."""
+    other = replace(
+        release(),
+        booster=fit_ranker(lessons(), release().layout, rounds=5, seed=3, threads=1),
+        similarities=trained().similarities.reordered(np.full(COURSES, -1), COURSES),
+    )
+    beside, alone = (align(other, matrix_, PARENTS, live) for matrix_, live in _laid())
+    assert beside.traits is model().traits
+    for history in ([100, 40], [600], IDS[:30].tolist()):
+        assert rank(alone, question(history)) == rank(beside, question(history))
+        assert rank(model(), question(history)) != rank(beside, question(history))
+
+
+def _laid() -> tuple[tuple[Matrix, RankingModel | None], ...]:
+    return (model().matrix, model()), (matrix(), None)
+
+
+def lessons() -> Dataset:
+    """Return what teaches a ranker something else: the last column decides."""
+    vectors = np.random.default_rng(2).random((900, len(release().layout.names)), np.float32)
+    groups = np.repeat(np.arange(30), 30)
+    taken = np.zeros(900, np.bool_)
+    taken[np.arange(30) * 30 + vectors[:, -1].reshape(30, 30).argmax(axis=1)] = True
+    return Dataset(vectors, taken, groups, decisions=30, retrieved=1.0)
 
 
 def test_missing_features_still_give_a_list() -> None:

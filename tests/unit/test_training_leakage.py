@@ -61,7 +61,7 @@ def _seen(history: LearningHistory) -> list[NDArray[Any]]:
     features = CountedFeatures(history)
     seen = []
     for stage in training_stages(history, MOMENT, np.random.default_rng(1)):
-        fitted = fit_similarities(history.interactions.select(stage.known), len(TRAITS))
+        fitted = fit_similarities(history.interactions.select(stage.known), len(TRAITS), TRAITS.about)
         seen += [each.toarray() for each in fitted.matrices.values()]
         few = Stage(stage.known, _by_moment(history, stage)[:20], stage.until)
         for part in examples(history, few, fitted):
@@ -170,7 +170,7 @@ def test_baselines_are_tuned_on_no_more_than_a_sample(protocol: Protocol, monkey
 def test_candidates_were_not_taken_before() -> None:
     """No candidate of a decision is in the history before it, and the taken course is marked once."""
     stage = split(HISTORY, Protocol.TIME_SPLIT, np.random.default_rng(1)).test
-    fitted = fit_similarities(HISTORY.interactions.select(stage.known), len(TRAITS))
+    fitted = fit_similarities(HISTORY.interactions.select(stage.known), len(TRAITS), TRAITS.about)
     log = HISTORY.interactions
     for part in examples(HISTORY, stage, fitted):
         before = HISTORY.before(log.learners[part.decisions], log.moments[part.decisions])

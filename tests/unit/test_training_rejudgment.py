@@ -18,7 +18,7 @@ from tests.simulated_ranking import release
 from training.history import EPOCH
 from training.judgment import Judgment, compare
 from training.metrics import NOT_RANKED
-from training.rejudgment import after, asked_from, over_courses, rejudged
+from training.rejudgment import after, asked_from, rejudged
 from training.release import FittedModel, TrainingOptions, fit_before, judge
 from training.split import ENOUGH_HELD_OUT, Protocol, held_out_from, judged_from, split_moment
 
@@ -106,15 +106,25 @@ def test_another_log_says_so() -> None:
 
 
 def test_courses_of_the_release_may_be_others() -> None:
-    """Its similarities are laid over the courses of the log; of those that it never saw it knows nothing."""
-    ids = HISTORY.traits.course_ids
-    more = np.sort(np.append(ids[1:], ids[-1] + 5))
-    laid = over_courses(released(T), more)
+    """Its similarities are laid over the courses of the log; those that it never saw are read as what is like them."""
+    ids, traits = HISTORY.traits.course_ids, HISTORY.traits
+    others = np.append(np.arange(1, len(ids)), 0)
+    laid = released(T).similarities.over(
+        ids,
+        replace(
+            traits,
+            course_ids=np.append(ids[1:], ids[-1] + 5),
+            content=traits.content[others],
+            titles=traits.titles[others],
+        ),
+    )
     assert len(ids) == laid.item_item.shape[0]
     assert 0 == laid.item_item[[-1]].nnz
     np.testing.assert_array_equal(
         released(T).similarities.item_item.toarray()[1:-1, 1:-1], laid.item_item.toarray()[:-2, :-2]
     )
+    np.testing.assert_array_equal(released(T).similarities.towers.read[1:], laid.towers.read[:-1])
+    assert laid.towers.offered[-1].any()
 
 
 def test_what_cannot_be_asked_says_why() -> None:

@@ -129,6 +129,8 @@ def test_a_release_is_loaded_as_it_was_written(tmp_path: Path) -> None:
     assert FEATURES.layout == release.layout
     for name, ours in trained().similarities.matrices.items():
         np.testing.assert_array_equal(ours.toarray(), release.similarities.matrices[name].toarray())
+    for name, table in trained().similarities.towers.tables.items():
+        np.testing.assert_array_equal(table, release.similarities.towers.tables[name])
     rows = np.random.default_rng(1).random((9, len(release.layout.names)), dtype=np.float32)
     np.testing.assert_array_equal(trained().booster.inplace_predict(rows), release.booster.inplace_predict(rows))
     assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
