@@ -205,7 +205,7 @@ def test_errors_are_the_slope_of_the_loss() -> None:
 def test_steps_are_those_of_adam() -> None:
     """Kingma and Ba's formulas, with the decay beside them, row by row."""
     table, rows = _Table(np.ones((4, 2), np.float32)), np.array([1, 3])
-    values, mean, square, steps = np.ones((2, 2)), 0.0, 0.0, 5
+    values, mean, square, steps = np.ones((2, 2)), np.zeros((2, 2)), np.zeros((2, 2)), 5
     for step in range(steps):
         gradient = RNG.normal(0, 1, (2, 2))
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2

@@ -12,11 +12,11 @@ from hypothesis import given, settings, strategies as st
 from core.errors import ReleaseError, UnavailableError
 from features.pair import DAY
 from serving import candidates
-from serving.ranker import Question, RankingModel, align, rank
+from serving.ranker import Question, align, rank
 from serving.rankings import RankedCourse, Reason, ReasonKind
 from serving.reasons import POPULAR_PLACES
 from tests.simulated_history import PARENTS, simulated_courses
-from tests.simulated_ranking import COURSES, IDS, NOW, Matrix, empty, matrix, model, release, trained
+from tests.simulated_ranking import COURSES, IDS, NOW, empty, matrix, model, release, trained
 from training.dataset import Dataset
 from training.fit import fit_ranker
 
@@ -161,15 +161,11 @@ def test_a_release_beside_another_ranks_by_its_own() -> None:
         booster=fit_ranker(lessons(), release().layout, rounds=5, seed=3, threads=1),
         similarities=trained().similarities.reordered(np.full(COURSES, -1), COURSES),
     )
-    beside, alone = (align(other, matrix_, PARENTS, live) for matrix_, live in _laid())
+    beside, alone = align(other, model().matrix, PARENTS, model()), align(other, matrix(), PARENTS)
     assert beside.traits is model().traits
     for history in ([100, 40], [600], IDS[:30].tolist()):
         assert rank(alone, question(history)) == rank(beside, question(history))
         assert rank(model(), question(history)) != rank(beside, question(history))
-
-
-def _laid() -> tuple[tuple[Matrix, RankingModel | None], ...]:
-    return (model().matrix, model()), (matrix(), None)
 
 
 def lessons() -> Dataset:
