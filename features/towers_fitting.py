@@ -247,7 +247,7 @@ class _Model:
 
     def __init__(self, rng: np.random.Generator, popularity: NDArray[np.float64], about: Sparse) -> None:
         # Both begin alike in what courses are about, so that the product begins with how much they have in common. With
-        # chance instead, fits of other seeds differ by a tenth, and all of them are worse.
+        # chance instead, fits of other seeds differ by a tenth, and most of them are worse.
         traits = _noise(rng, about.shape[1])
         self._read, self._offered = _Tower(rng, about, traits), _Tower(rng, about, traits.copy())
         self._biases = _Table((_BIAS_SHARE * np.log(popularity + _FEWEST)).astype(np.float32))

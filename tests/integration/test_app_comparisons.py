@@ -28,6 +28,7 @@ from tests.integration.test_app_model_commands import enroll, fill
 from tests.judged_releases import AS_OF, Chosen, judgment, write
 from tests.simulated_history import simulated_events
 from tests.simulated_ranking import NOW
+from training import fit
 from training.history import EPOCH
 from training.judgment import JUDGMENT, Judgment
 from training.pointintime import FeastFeatures
@@ -78,6 +79,13 @@ def trained(rounds: int, *arguments: str) -> str:
     return done.stdout.split("Release ")[1].split()[0]
 
 
+def poor() -> str:
+    """Train a release of a single condition, which a tree that asks more of the towers would not be poor enough for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fit._PARAMETERS, "max_depth", 1)
+        return trained(1)
+
+
 def said(*arguments: str) -> str:
     """Return what a command prints, or why it is refused."""
     done = RUNNER.invoke(model.app, [*arguments])
@@ -91,9 +99,9 @@ def test_retrained_model_takes_the_place_of_an_older_one_without_force(
 ) -> None:
     """Newer events, another training: the live release is judged again on what it has not seen, and the better wins."""
     grown(EARLIER)
-    good, bad = trained(20), trained(1)
+    good, bad = trained(20), poor()
     places = grown(LATER)
-    worse = trained(1)
+    worse = poor()
     refused = said("promote", worse)
     assert f"Release {worse} is not promoted: its NDCG@10 is" in refused
     assert "is more than chance, and for the worse" in refused
@@ -227,7 +235,7 @@ def test_who_trains_daily_compares_without_a_flag(grown: Callable[[pd.DataFrame]
     parts = (0.86, 0.93)
     first, second = [DAILY.iloc[: int(len(DAILY) * share)] for share in parts]
     places = grown(first)
-    live = trained(1)
+    live = poor()
     grown(second.iloc[len(first) :])
     told = said("train", "--threads", "1", "--rounds", "12")
     end = first["occurred_at"].max()
