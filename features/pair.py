@@ -66,7 +66,7 @@ def pair_features(relations: Relations, history: History, traits: CourseTraits, 
     features[row + 5] = counts
     np.multiply(described[-1], np.log1p(counts), out=features[row + 6])
     row += 7
-    relations.similarities.towers.said(relations.asked, columns, features[row : row + TOLD])
+    relations.similarities.towers.said(relations.courses, columns, features[row : row + TOLD])
     row += TOLD
     largest = relations.values.max(axis=1, initial=0.0)[_RELATIVE_ROWS]
     np.divide(similar[_RELATIVE_ROWS], _divisors(largest), out=features[row : row + 4])

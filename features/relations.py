@@ -62,7 +62,6 @@ class Relations:
             averaged over its topics.
         words: int32[k], where each column of `CourseTraits.described` stands among those of the history, from 1, or 0,
             and one more than there are of these.
-        asked: float32[2, d], as of `Towers.asked`.
         popularity: of the moment.
     """
 
@@ -73,7 +72,6 @@ class Relations:
     values: Floats
     described: Floats
     words: Into
-    asked: Floats
     popularity: Popularity
 
     @property
@@ -94,8 +92,7 @@ def relate(history: History, similarities: Similarities, traits: CourseTraits, p
     courses = history.courses[:RECENT]
     near, places, values = _similar(courses, similarities)
     described, words = _described(courses, traits)
-    asked = similarities.towers.asked(courses)
-    return Relations(courses, similarities, near, places, values, described, words, asked, popularity)
+    return Relations(courses, similarities, near, places, values, described, words, popularity)
 
 
 def _similar(courses: Integers, similarities: Similarities) -> tuple[Integers, Places, Floats]:

@@ -6,7 +6,7 @@ Everything here is a sparse matrix over the *positions* of courses in one sorted
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ from features.histories import CourseTraits
 from features.interactions import ROBOTIC, Integers, Interactions, Sparse, latest, strongest_of
 from features.kernels import Rows
 from features.linear import fit_latent, fit_linear
-from features.towers import Towers
+from features.towers import TABLES, Towers
 from features.towers_fitting import fit_towers
 
 _WORDS = re.compile(r"\w+")
@@ -37,6 +37,7 @@ NEARBY_POWER = 0.7
 
 MATRICES = ("item_item", "companions", "nearby", "transitions", "linear", "sequential", "latent")
 """Names of the matrices of `Similarities`."""
+_KEPT: Mapping[str, type[np.generic]] = {"data": np.float32, "indices": np.int32, "indptr": np.int64}
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,28 @@ class Similarities:
     def matrices(self) -> dict[str, Sparse]:
         """All matrices by name, in the order of `MATRICES`."""
         return {name: getattr(self, name) for name in MATRICES}
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What they are kept as on disk; `of` reads it."""
+        kept = {
+            f"{name}_{part}": getattr(matrix, part).astype(kind, copy=False)
+            for name, matrix in self.matrices.items()
+            for part, kind in _KEPT.items()
+        }
+        return kept | {f"towers_{name}": table for name, table in self.towers.tables.items()}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], size: int) -> Similarities:
+        """Return what was kept, of so many courses.
+
+        Raises:
+            KeyError: something is missing.
+            ValueError: it is of other shapes or types.
+        """
+        towers = Towers(**{name: arrays[f"towers_{name}"] for name in TABLES})
+        towers.check(size)
+        return cls(**{name: _read(arrays, name, size) for name in MATRICES}, towers=towers)
 
     @cached_property
     def rows(self) -> Rows:
@@ -261,6 +284,12 @@ def _binary(rows: Integers, columns: Integers, shape: tuple[int, int]) -> Sparse
 def _sparse(rows: Integers, columns: Integers, values: NDArray[Any], shape: tuple[int, int]) -> Sparse:
     matrix = sp.coo_array((values.astype(np.float32), (rows, columns)), shape=shape).tocsr()
     matrix.sum_duplicates()
+    return matrix
+
+
+def _read(arrays: Mapping[str, NDArray[Any]], name: str, size: int) -> Sparse:
+    matrix = sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in _KEPT), shape=(size, size))
+    matrix.check_format(full_check=True)
     return matrix
 
 

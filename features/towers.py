@@ -26,6 +26,7 @@ RECENCY = 0.85
 ALIKE = 20
 """A course that was not there in fitting is read as the mean of so many that are about the same."""
 _LEAST = np.float32(1e-8)
+_PART = 512
 
 TABLES = ("read", "offered", "biases")
 """Names of the attributes of `Towers`."""
@@ -46,27 +47,20 @@ class Towers:
     offered: Floats
     biases: Floats
 
-    def asked(self, courses: Integers) -> Floats:
-        """Return float32[2, d], vectors of a history and of its newest course alone; zeros of an empty one.
-
-        Args:
-            courses: int64[h], positions of courses, newest first.
-        """
-        found = np.zeros((2, self.read.shape[1]), np.float32)
-        if len(courses):
-            vectors = self.read[courses[:REACH]]
-            np.matmul(_SHARES[len(vectors)], vectors, out=found[0])
-            found[1] = vectors[0]
-        return found
-
-    def said(self, asked: Floats, columns: Integers, out: Floats) -> None:
+    def said(self, courses: Integers, columns: Integers, out: Floats) -> None:
         """Tell of courses how well they suit a history.
 
         Args:
-            asked: as of `asked`.
+            courses: int64[h], positions of the courses of the history, newest first.
             columns: int64[m], positions of courses.
             out: float32[TOLD, m], filled.
         """
+        # The whole history, and its newest course alone; zeros of an empty one.
+        asked = np.zeros((2, self.read.shape[1]), np.float32)
+        if len(courses):
+            vectors = self.read[courses[:REACH]]
+            np.matmul(_SHARES[len(vectors)], vectors, out=asked[0])
+            asked[1] = vectors[0]
         # Not by BLAS, which adds in another order where there are more courses: a course is told the same in any list.
         np.einsum("md,qd->qm", self.offered[columns], asked, out=out[::2])
         np.add(out[0], self.biases[columns], out=out[1])
@@ -74,7 +68,7 @@ class Towers:
     def reordered(self, positions: Integers, size: int) -> Towers:
         """Return the same over another array of courses; as of `Similarities.reordered`.
 
-        Courses that are new there have vectors of zeros and the smallest bias.
+        Courses that are new there have vectors of zeros and the smallest bias, at most 0.
         """
         kept = positions >= 0
         width = self.read.shape[1]
@@ -92,6 +86,17 @@ class Towers:
         """All by name, in the order of `TABLES`."""
         return {name: getattr(self, name) for name in TABLES}
 
+    def check(self, size: int) -> None:
+        """Compare shapes and types with those of so many courses.
+
+        Raises:
+            ValueError: they are others.
+        """
+        shapes = {"read": (size, self.read.shape[-1]), "offered": self.read.shape, "biases": (size,)}
+        for name, table in self.tables.items():
+            if table.dtype != np.float32 or table.shape != shapes[name]:
+                raise ValueError(name)
+
     def completed(self, known: NDArray[np.bool_], about: Sparse) -> Towers:
         """Return the same, where courses that were not there in fitting have vectors by what they are about.
 
@@ -102,11 +107,14 @@ class Towers:
         new = np.flatnonzero(~known)
         if not len(new) or not known.any():
             return self
-        alike = strongest_of((about[new] @ about[known].T).tocsr(), ALIKE)
-        totals = np.maximum(np.asarray(alike.sum(axis=1)).ravel(), _LEAST)
-        read, offered = self.read.copy(), self.offered.copy()
-        read[new] = (alike @ self.read[known]) / totals[:, None]
-        offered[new] = (alike @ self.offered[known]) / totals[:, None]
+        read, offered, others = self.read.copy(), self.offered.copy(), about[known].T.tocsr()
+        # In parts, as there may be many new courses, and each may have something in common with all that were there.
+        for start in range(0, len(new), _PART):
+            part = new[start : start + _PART]
+            alike = strongest_of(about[part] @ others, ALIKE)
+            totals = np.maximum(np.asarray(alike.sum(axis=1)), _LEAST)[:, None]
+            read[part] = (alike @ self.read[known]) / totals
+            offered[part] = (alike @ self.offered[known]) / totals
         return Towers(read, offered, self.biases)
 
 

@@ -209,31 +209,22 @@ class _Tower:
     """Vectors of courses: their own, and those of what they are about.
 
     Args:
-        rng: what the vectors of their own begin with.
-        about: float32[n, k], scaled.
+        own: float32[n, d], what the vectors of their own begin with.
         traits: float32[k, d], what those of topics, skills and words begin with.
     """
 
-    def __init__(self, rng: np.random.Generator, about: Sparse, traits: Floats) -> None:
-        self._own = _Table(_noise(rng, about.shape[0]))
-        self._traits = _Table(traits)
-        self._about = about
+    def __init__(self, own: Floats, traits: Floats) -> None:
+        self._own, self._traits = _Table(own), _Table(traits)
 
-    def of(self, courses: Integers) -> Floats:
-        """Return float32[c, d]."""
-        found: Floats = self._own.values[courses] + self._about[courses] @ self._traits.values
+    def of(self, about: Sparse, courses: Any = ...) -> Floats:
+        """Return float32[c, d], vectors of courses that are about `about`, float32[c, k]."""
+        found: Floats = self._own.values[courses] + about @ self._traits.values
         return found
 
-    def descend(self, courses: Integers, gradient: Floats, pace: _Pace) -> None:
-        """Go one step down."""
-        self._traits.descend(self._about[courses].T @ gradient, pace)
+    def descend(self, about: Sparse, courses: Integers, gradient: Floats, pace: _Pace) -> None:
+        """Go one step down, float32[c, d]."""
+        self._traits.descend(about.T @ gradient, pace)
         self._own.descend(gradient, pace, courses)
-
-    @property
-    def values(self) -> Floats:
-        """float32[n, d], of all courses."""
-        found: Floats = self._own.values + self._about @ self._traits.values
-        return found
 
 
 class _Model:
@@ -248,8 +239,10 @@ class _Model:
     def __init__(self, rng: np.random.Generator, popularity: NDArray[np.float64], about: Sparse) -> None:
         # Both begin alike in what courses are about, so that the product begins with how much they have in common. With
         # chance instead, fits of other seeds differ by a tenth, and most of them are worse.
-        traits = _noise(rng, about.shape[1])
-        self._read, self._offered = _Tower(rng, about, traits), _Tower(rng, about, traits.copy())
+        size, width = about.shape
+        traits = _noise(rng, width)
+        self._read, self._offered = _Tower(_noise(rng, size), traits), _Tower(_noise(rng, size), traits.copy())
+        self._about = about
         self._biases = _Table((_BIAS_SHARE * np.log(popularity + _FEWEST)).astype(np.float32))
 
     def descend(self, batch: _Batch, others: Integers, corrections: Floats, pace: _Pace) -> None:
@@ -266,18 +259,19 @@ class _Model:
         courses, places = np.unique(batch.histories[batch.read], return_inverse=True)
         ends = np.concatenate([[0], np.cumsum(batch.read.sum(axis=1))])
         histories = sp.csr_array((weights[batch.read], places, ends), shape=(len(ends) - 1, len(courses)))
-        offered, asked = self._offered.of(others), histories @ self._read.of(courses)
+        about, about_others = self._about[courses], self._about[others]
+        offered, asked = self._offered.of(about_others, others), histories @ self._read.of(about, courses)
         logits = asked @ offered.T
         logits += self._biases.values[others] + corrections
         errors = _errors(logits, batch, others)
-        self._read.descend(courses, histories.T @ (errors @ offered), pace)
-        self._offered.descend(others, errors.T @ asked, pace)
+        self._read.descend(about, courses, histories.T @ (errors @ offered), pace)
+        self._offered.descend(about_others, others, errors.T @ asked, pace)
         self._biases.descend(errors.sum(axis=0), pace, others)
 
     @property
     def towers(self) -> Towers:
         """What was fitted."""
-        return Towers(self._read.values, self._offered.values, self._biases.values)
+        return Towers(self._read.of(self._about), self._offered.of(self._about), self._biases.values)
 
 
 def _errors(logits: Floats, batch: _Batch, others: Integers) -> Floats:

@@ -21,16 +21,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
 import xgboost
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.disk import flush
 from core.errors import ReleaseError
 from features.columns import StoredFeature
-from features.interactions import Integers, Sparse
-from features.similarity import MATRICES, Similarities
-from features.towers import TABLES, Towers
+from features.interactions import Integers
+from features.similarity import Similarities
 from features.vector import DTYPE, VectorLayout
 
 MANIFEST = "release.json"
@@ -306,13 +304,8 @@ def _booster(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) ->
 
 
 def _packed(course_ids: Integers, similarities: Similarities) -> bytes:
-    arrays: dict[str, Any] = {"course_ids": course_ids}
-    for name, matrix in similarities.matrices.items():
-        arrays[f"{name}_data"] = matrix.data.astype(np.float32)
-        arrays[f"{name}_indices"] = matrix.indices.astype(np.int32)
-        arrays[f"{name}_indptr"] = matrix.indptr.astype(np.int64)
-    arrays |= {f"towers_{name}": table for name, table in similarities.towers.tables.items()}
     buffer = io.BytesIO()
+    arrays: dict[str, Any] = {"course_ids": course_ids, **similarities.arrays}
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
@@ -321,26 +314,7 @@ def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Simi
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             course_ids: Integers = arrays["course_ids"]
-            similarities = Similarities(
-                **{name: _matrix(arrays, name, len(course_ids)) for name in MATRICES},
-                towers=_towers(arrays, len(course_ids)),
-            )
+            similarities = Similarities.of(arrays, len(course_ids))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
     return course_ids, similarities
-
-
-def _matrix(arrays: Mapping[str, Any], name: str, size: int) -> Sparse:
-    parts = (arrays[f"{name}_data"], arrays[f"{name}_indices"], arrays[f"{name}_indptr"])
-    matrix = sp.csr_array(parts, shape=(size, size))
-    matrix.check_format(full_check=True)
-    return matrix
-
-
-def _towers(arrays: Mapping[str, Any], size: int) -> Towers:
-    found = {name: arrays[f"towers_{name}"] for name in TABLES}
-    width = found["read"].shape[-1]
-    for name, table in found.items():
-        if table.dtype != np.float32 or table.shape != ((size,) if name == "biases" else (size, width)):
-            raise ValueError(name)
-    return Towers(**found)

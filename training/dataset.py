@@ -15,7 +15,7 @@ from features.histories import DAY, Floats, Histories, History, Popularity
 from features.interactions import Integers
 from features.pair import PAIR_FEATURES, pair_features
 from features.relations import Relations, relate
-from features.similarity import Similarities, fit_similarities
+from features.similarity import Similarities
 from features.vector import VectorLayout
 from serving.candidates import select_candidates
 from training.history import LearningHistory
@@ -222,18 +222,14 @@ class _Similarities:
     def _made(self, known: NDArray[np.bool_]) -> Similarities:
         if self._next is not None and self._next[0] is known:
             return self._next[1].result()
-        return self._fit(known)
+        return self._history.similarities(known)
 
     def _begin_next(self, number: int) -> None:
         known = self._stages[number].known
         later = next((each.known for each in self._stages[number:] if each.known is not known), None)
         self._next = None
         if self._pool is not None and later is not None:
-            self._next = (later, self._pool.submit(self._fit, later))
-
-    def _fit(self, known: NDArray[np.bool_]) -> Similarities:
-        traits = self._history.traits
-        return fit_similarities(self._history.interactions.select(known), len(traits), traits.about)
+            self._next = (later, self._pool.submit(self._history.similarities, later))
 
 
 def _stage_examples(

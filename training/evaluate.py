@@ -11,7 +11,6 @@ import numpy as np
 import xgboost
 
 from features.interactions import Integers
-from features.similarity import fit_similarities
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
 from training.dataset import PointInTimeFeatures
@@ -136,7 +135,7 @@ def evaluate(
     rng = np.random.default_rng(seed)
     test = divided.test
     knowledge = Knowledge(history, history.interactions.select(test.known), threads=threads)
-    similarities = fit_similarities(knowledge.known, knowledge.size, history.traits.about)
+    similarities = history.similarities(test.known)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
     steps = curve_steps(booster.num_boosted_rounds())

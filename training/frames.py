@@ -9,7 +9,6 @@ import pandas as pd
 
 from core.errors import InputError
 from features.interactions import Integers
-from features.similarity import Similarities, fit_similarities
 from training.dataset import Examples, PointInTimeFeatures, examples, with_features
 from training.history import LearningHistory
 from training.split import Stage
@@ -55,7 +54,7 @@ def candidate_frame(
     frames = [
         _described(history, part, features)
         for stage in _stages(history, chosen)
-        for part in examples(history, stage, _similarities(history, stage), rng)
+        for part in examples(history, stage, history.similarities(stage.known), rng)
     ]
     named = ["learner_id", "course_id", "decided_at", "taken"]
     return pd.concat(frames, ignore_index=True)[[*named, *features.layout.names]]
@@ -65,10 +64,6 @@ def _stages(history: LearningHistory, chosen: Integers) -> Iterator[Stage]:
     for start in range(0, len(chosen), STAGE):
         part = chosen[start : start + STAGE]
         yield Stage(known=history.known(int(history.interactions.moments[part].min())), decisions=np.sort(part))
-
-
-def _similarities(history: LearningHistory, stage: Stage) -> Similarities:
-    return fit_similarities(history.interactions.select(stage.known), len(history.traits), history.traits.about)
 
 
 def _described(history: LearningHistory, part: Examples, features: PointInTimeFeatures) -> pd.DataFrame:

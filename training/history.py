@@ -14,7 +14,14 @@ from database.tables.courses import CourseLevel, CourseStatus
 from database.tables.events import EventKind
 from features.interactions import ROBOTIC, Integers, Interactions, Sparse
 from features.pair import DAY, CourseTraits, Histories
-from features.similarity import content_vectors, membership, positions_of, title_vectors
+from features.similarity import (
+    Similarities,
+    content_vectors,
+    fit_similarities,
+    membership,
+    positions_of,
+    title_vectors,
+)
 from warehouse.lake import Lake, analytics
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,6 +112,10 @@ class LearningHistory:
         """Return bool[m]: enrollments strictly before a moment that had not been left by then."""
         mask: NDArray[np.bool_] = (self.interactions.moments < cutoff) & (self.left >= cutoff)
         return mask
+
+    def similarities(self, known: NDArray[np.bool_]) -> Similarities:
+        """Return what is learned of pairs of courses from the enrollments that bool[m] names."""
+        return fit_similarities(self.interactions.select(known), len(self.traits), self.traits.about)
 
     def until(self, moment: int) -> LearningHistory:
         """Return what the log told strictly before a moment, microseconds since 1970; courses are those of today."""

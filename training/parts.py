@@ -9,18 +9,13 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-import scipy.sparse as sp
 import xgboost
 
-from features.similarity import MATRICES, Similarities
-from features.towers import TABLES, Towers
 from serving.artifact import LearnedExposures
 from training.evaluate import Evaluation
 from training.judgment import Judgment
 from training.notes import Notes
 from training.working import Arrays, as_text, of_text
-
-_PARTS = ("data", "indices", "indptr")
 
 
 @dataclass(frozen=True)
@@ -52,23 +47,6 @@ class FittedRanker:
         learned = None if told["exposures"] is None else LearnedExposures(**told["exposures"])
         booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
         return cls(booster, told["decisions"], told["defaults"], learned)
-
-
-def similarities_as_arrays(similarities: Similarities) -> Arrays:
-    """Return similarities as they are kept."""
-    arrays: Arrays = {}
-    for name, matrix in similarities.matrices.items():
-        arrays |= {f"{name}_{part}": getattr(matrix, part) for part in _PARTS}
-    return arrays | {f"towers_{name}": table for name, table in similarities.towers.tables.items()}
-
-
-def similarities_of(arrays: Arrays) -> Similarities:
-    """Return the similarities that were kept."""
-    size = len(arrays[f"{MATRICES[0]}_indptr"]) - 1
-    found = {
-        name: sp.csr_array(tuple(arrays[f"{name}_{part}"] for part in _PARTS), shape=(size, size)) for name in MATRICES
-    }
-    return Similarities(**found, towers=Towers(**{name: arrays[f"towers_{name}"] for name in TABLES}))
 
 
 def evaluation_as_arrays(evaluation: Evaluation) -> Arrays:

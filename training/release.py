@@ -13,7 +13,7 @@ import xgboost
 
 from features.columns import StoredFeature
 from features.interactions import Integers
-from features.similarity import Similarities, fit_similarities, positions_of
+from features.similarity import Similarities, positions_of
 from serving.artifact import LearnedExposures, ReleaseManifest, write_release
 from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
 from training.distributions import DISTRIBUTIONS, Distributions
@@ -24,7 +24,7 @@ from training.history import EPOCH, NEVER, LearningHistory
 from training.judgment import JUDGMENT
 from training.lessons import taught
 from training.notes import NOTES
-from training.parts import FittedRanker, evaluation_as_arrays, evaluation_of, similarities_as_arrays, similarities_of
+from training.parts import FittedRanker, evaluation_as_arrays, evaluation_of
 from training.split import Protocol, Stage, split, training_stages
 from training.working import NOTHING, Parts
 
@@ -147,11 +147,10 @@ def fit_before(
     fitted = _fit(history, stages, features, rng, shown, options=options, report=report, parts=parts)
     kept = parts.kept("similarities")
     if kept is None:
-        known = history.interactions.select(history.known(moment))
-        similarities = fit_similarities(known, len(history.traits), history.traits.about)
-        parts.keep("similarities", similarities_as_arrays(similarities))
+        similarities = history.similarities(history.known(moment))
+        parts.keep("similarities", similarities.arrays)
     else:
-        similarities = similarities_of(kept)
+        similarities = Similarities.of(kept, len(history.traits))
     return FittedModel(fitted.booster, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
 
 

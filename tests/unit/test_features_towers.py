@@ -28,7 +28,7 @@ def told(towers: Towers, history: list[int], columns: Integers | None = None) ->
     """Return what is told of courses, of all where none are named."""
     columns = np.arange(len(towers.biases)) if columns is None else columns
     out = np.full((TOLD, len(columns)), np.nan, np.float32)
-    towers.said(towers.asked(np.array(history, np.int64)), columns, out)
+    towers.said(np.array(history, np.int64), columns, out)
     return out
 
 
@@ -247,6 +247,31 @@ def test_other_courses_have_their_vectors_or_those_of_what_is_like_them() -> Non
     assert not unlike.read[4].any()
     assert laid.completed(np.ones(5, np.bool_), about) is laid
     assert laid.completed(np.zeros(5, np.bool_), about) is laid
+
+
+def test_new_courses_are_completed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as all at once."""
+    known, laid = np.arange(SIZE) < SIZE - 9, some_towers()
+    whole = laid.completed(known, topics())
+    monkeypatch.setattr("features.towers._PART", 2)
+    for name, table in laid.completed(known, topics()).tables.items():
+        np.testing.assert_array_equal(table, whole.tables[name])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"read": np.zeros((SIZE - 1, 8), np.float32)},
+        {"offered": np.zeros((SIZE, 7), np.float32)},
+        {"biases": np.zeros((SIZE, 1), np.float32)},
+        {"biases": np.zeros(SIZE)},
+    ],
+)
+def test_what_does_not_fit_together_is_refused(changes: dict[str, Floats]) -> None:
+    """Before anything is ranked by it."""
+    some_towers().check(SIZE)
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        replace(some_towers(), **changes).check(SIZE)
 
 
 def test_what_is_like_many_follows_the_most_alike() -> None:
