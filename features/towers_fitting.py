@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -196,13 +197,34 @@ class _Table:
         self._means = np.zeros_like(values)
         self._squares = np.zeros_like(values)
 
-    def descend(self, gradient: Floats, pace: _Pace, rows: Any = ...) -> None:
-        """Go one step down, in some rows."""
-        means = self._means[rows] * np.float32(_MEAN_DECAY) + gradient * np.float32(1 - _MEAN_DECAY)
-        squares = self._squares[rows] * np.float32(_SQUARE_DECAY) + gradient * gradient * np.float32(1 - _SQUARE_DECAY)
-        self._means[rows], self._squares[rows] = means, squares
-        kept = self.values[rows] * np.float32(1 - pace.rate * WEIGHT_DECAY)
-        self.values[rows] = kept - np.float32(pace.corrected) * means / (np.sqrt(squares) + np.float32(_LEAST))
+    @cached_property
+    def _room(self) -> tuple[Floats, Floats]:
+        # Memory of megabytes that is asked for at each step costs more than what is computed in it.
+        return np.empty_like(self.values), np.empty_like(self.values)
+
+    def descend(self, gradient: Floats, pace: _Pace, rows: Integers | None = None) -> None:
+        """Go one step down, everywhere or in some rows."""
+        if rows is None:
+            values, means, squares = self.values, self._means, self._squares
+            moved, scale = self._room
+        else:
+            values, means, squares = self.values[rows], self._means[rows], self._squares[rows]
+            moved, scale = np.empty_like(values), np.empty_like(values)
+        np.multiply(gradient, np.float32(1 - _MEAN_DECAY), out=moved)
+        means *= np.float32(_MEAN_DECAY)
+        means += moved
+        np.multiply(gradient, gradient, out=scale)
+        scale *= np.float32(1 - _SQUARE_DECAY)
+        squares *= np.float32(_SQUARE_DECAY)
+        squares += scale
+        np.sqrt(squares, out=scale)
+        scale += np.float32(_LEAST)
+        np.multiply(means, np.float32(pace.corrected), out=moved)
+        moved /= scale
+        values *= np.float32(1 - pace.rate * WEIGHT_DECAY)
+        values -= moved
+        if rows is not None:
+            self.values[rows], self._means[rows], self._squares[rows] = values, means, squares
 
 
 class _Tower:
