@@ -62,7 +62,7 @@ class Towers:
             np.matmul(_SHARES[len(vectors)], vectors, out=asked[0])
             asked[1] = vectors[0]
         # Not by BLAS, which adds in another order where there are more courses: a course is told the same in any list.
-        np.einsum("md,qd->qm", self.offered[columns], asked, out=out[::2])
+        np.einsum("md,qd->qm", self.offered.take(columns, axis=0), asked, out=out[::2])
         np.add(out[0], self.biases[columns], out=out[1])
 
     def reordered(self, positions: Integers, size: int) -> Towers:
