@@ -75,7 +75,7 @@ async def write_report(parts: Platform, version: str | None, output: Path, fewes
     contents = ReportContents(
         manifest=release.manifest,
         status=_status(row),
-        booster=release.booster,
+        booster=release.ensemble.booster,
         notes=notes,
         drift=moved,
         examples=examples,

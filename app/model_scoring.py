@@ -137,7 +137,7 @@ async def _live(database: Database, models_dir: Path, data: TrainingData) -> Fit
             f"give --feature-service {release.manifest.feature_service}."
         )
     similarities = release.similarities.over(release.course_ids, data.history.traits)
-    return FittedModel(release.booster, similarities, release.manifest.training_decisions, release.manifest.defaults)
+    return FittedModel(release.ensemble, similarities, release.manifest.training_decisions, release.manifest.defaults)
 
 
 def _wanted(path: Path | None, learners: Sequence[SourceRow]) -> list[str]:

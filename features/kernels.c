@@ -19,7 +19,7 @@
 /* Grows whenever a function is called in another way; features/kernels.py refuses any other. */
 int64_t revision(void)
 {
-    return 4;
+    return 5;
 }
 
 /* How many rows before its turn one is asked of memory: a learner's lie all over a gigabyte. */
@@ -266,4 +266,43 @@ WIDE int tree_scores(const int64_t *node_ends, const int32_t *features, const fl
     }
     free(tile);
     return 0;
+}
+
+/* Each value as its place among the ascending knots of its column, from -reach at the first to reach at the last, and
+ * what is missing as 0. Whether a value reaches a knot is a number and not a branch, so that rows go side by side. */
+WIDE void knot_places(const float *knots, const int64_t *counts, int64_t width, int64_t most, float reach,
+                      const float *vectors, int64_t rows, int64_t row_step, int64_t column_step, float *out,
+                      int64_t out_width)
+{
+    for (int64_t column = 0; column < width; column++) {
+        const float *own = knots + column * most;
+        const int32_t last = (int32_t)counts[column] - 1;
+        const float scale = last > 0 ? 2.0f * reach / (float)last : 0.0f;
+        const float low = last > 0 ? reach : 0.0f;
+        for (int64_t first = 0; first < rows; first += ROWS) {
+            const int64_t count = rows - first < ROWS ? rows - first : ROWS;
+            /* Whole groups of eight: a list's first places are fewer than a tile. */
+            const int32_t lanes = (int32_t)(count + 7) / 8 * 8;
+            float values[ROWS], placed[ROWS];
+            int32_t at[ROWS];
+            memset(values, 0, sizeof values);
+            for (int64_t row = 0; row < count; row++)
+                values[row] = vectors[(first + row) * row_step + column * column_step];
+            memset(at, 0, sizeof at);
+            for (int32_t step = (int32_t)most / 2; step > 0; step /= 2)
+                for (int32_t row = 0; row < lanes; row++)
+                    at[row] += values[row] >= own[at[row] + step] ? step : 0;
+            for (int32_t row = 0; row < lanes; row++) {
+                const int32_t here = at[row] < last ? at[row] : (last > 0 ? last - 1 : 0);
+                const float width_here = last > 0 ? own[here + 1] - own[here] : 1.0f;
+                float part = (values[row] - own[here]) / width_here;
+                part = part > 0.0f ? part : 0.0f;
+                part = part < 1.0f ? part : 1.0f;
+                placed[row] = ((float)here + part) * scale - low;
+                placed[row] = values[row] == values[row] ? placed[row] : 0.0f;
+            }
+            for (int64_t row = 0; row < count; row++)
+                out[(first + row) * out_width + column] = placed[row];
+        }
+    }
 }

@@ -33,9 +33,11 @@ void rows_times_vector(const int64_t *, const int32_t *, const float *, const in
 int64_t best(const float *, const uint8_t *, int64_t, int64_t, int64_t *);
 int tree_scores(const int64_t *, const int32_t *, const float *, const uint8_t *, const uint32_t *, const int64_t *,
                 const float *, int64_t, const float *, int64_t, int64_t, float, float *);
+void knot_places(const float *, const int64_t *, int64_t, int64_t, float, const float *, int64_t, int64_t, int64_t,
+                 float *, int64_t);
 """
 _LIBRARY = "features._kernels"
-_REVISION = 4
+_REVISION = 5
 """What `revision` of the library must say: one that was compiled from another source is not called."""
 _SAMPLE = 1_000
 """Of how many values a first guess of the best is made."""
@@ -352,6 +354,32 @@ class CompiledKernels:
         if failed:
             raise MemoryError
         return scores
+
+    def knot_places(self, knots: Floats, counts: Integers, reach: float, vectors: Floats, out: Floats) -> None:
+        """Write where values lie among the knots of their columns; `features.knots.Knots.place` says how.
+
+        Args:
+            knots: float32[k, n], n being a power of two.
+            counts: int64[k].
+            reach: what the last knot of a column is.
+            vectors: float32[m, k], contiguous by row or by column.
+            out: float32[m, k or more], contiguous by row.
+        """
+        by_row = vectors.flags.c_contiguous
+        count, width = vectors.shape
+        self._library.knot_places(
+            _FFI.from_buffer(self._floats, knots),
+            _FFI.from_buffer(self._integers, counts),
+            width,
+            knots.shape[1],
+            reach,
+            _FFI.from_buffer(self._floats, vectors if by_row else vectors.T),
+            count,
+            width if by_row else 1,
+            1 if by_row else count,
+            _FFI.from_buffer(self._floats, out),
+            out.shape[1],
+        )
 
 
 class NumpyKernels:

@@ -10,15 +10,14 @@ Probabilistic Language Model", 2008). What a step costs does not follow from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from features.descent import Pace, Table, batches
 from features.interactions import Integers, Interactions, Sparse, empty_matrix
 from features.linear import HALF_LIFE
 from features.towers import REACH, WEIGHTS, Floats, Towers
@@ -45,7 +44,6 @@ BIAS_HALF_LIFE = 30 * 24 * 3600 * 1_000_000
 _BIAS_SHARE = 0.5
 _FEWEST = 0.1
 _SPREAD = 0.05
-_MEAN_DECAY, _SQUARE_DECAY, _LEAST = 0.9, 0.999, 1e-8
 _SEED = 7
 
 
@@ -65,9 +63,9 @@ def fit_towers(interactions: Interactions, size: int, about: Sparse | None = Non
     scaled = empty_matrix((size, 0)) if about is None else (about * np.float32(TRAITS_SCALE)).tocsr()
     model, sampling = _Model(rng, _popularity(interactions, size), scaled), _Sampling.of(interactions, size)
     steps = min(MOST_STEPS, max(FEWEST_STEPS, EPOCHS * -(-len(decisions) // BATCH)))
-    for step, places in zip(range(steps), _batches(rng, len(decisions)), strict=False):
+    for step, places in zip(range(steps), batches(rng, len(decisions), BATCH), strict=False):
         batch = decisions.batch(places, rng)
-        model.descend(batch, *sampling.others(batch.targets, rng), _Pace.of(step, steps))
+        model.descend(batch, *sampling.others(batch.targets, rng), Pace.of(step, steps, LEARNING_RATE))
     return model.towers
 
 
@@ -165,68 +163,6 @@ class _Sampling:
         return courses, -np.log(-np.expm1(SAMPLED * np.log1p(-self.chances[courses]))).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _Pace:
-    """How far a step of Adam goes.
-
-    Attributes:
-        rate: of learning.
-        corrected: the same, for means that began at zero.
-    """
-
-    rate: float
-    corrected: float
-
-    @classmethod
-    def of(cls, step: int, steps: int) -> Self:
-        """Return the pace of a step, from 0: less and less, along a cosine."""
-        rate = LEARNING_RATE * (1 + np.cos(np.pi * step / steps)) / 2
-        correction = np.sqrt(1 - _SQUARE_DECAY ** (step + 1)) / (1 - _MEAN_DECAY ** (step + 1))
-        return cls(float(rate), float(rate * correction))
-
-
-class _Table:
-    """What is fitted, by Adam (Kingma & Ba, 2015) with a decay of its own (Loshchilov & Hutter, 2019).
-
-    Args:
-        values: float32[n, ...], what it begins with.
-    """
-
-    def __init__(self, values: Floats) -> None:
-        self.values = values
-        self._means = np.zeros_like(values)
-        self._squares = np.zeros_like(values)
-
-    @cached_property
-    def _room(self) -> tuple[Floats, Floats]:
-        # Memory of megabytes that is asked for at each step costs more than what is computed in it.
-        return np.empty_like(self.values), np.empty_like(self.values)
-
-    def descend(self, gradient: Floats, pace: _Pace, rows: Integers | None = None) -> None:
-        """Go one step down, everywhere or in some rows."""
-        if rows is None:
-            values, means, squares = self.values, self._means, self._squares
-            moved, scale = self._room
-        else:
-            values, means, squares = self.values[rows], self._means[rows], self._squares[rows]
-            moved, scale = np.empty_like(values), np.empty_like(values)
-        np.multiply(gradient, np.float32(1 - _MEAN_DECAY), out=moved)
-        means *= np.float32(_MEAN_DECAY)
-        means += moved
-        np.multiply(gradient, gradient, out=scale)
-        scale *= np.float32(1 - _SQUARE_DECAY)
-        squares *= np.float32(_SQUARE_DECAY)
-        squares += scale
-        np.sqrt(squares, out=scale)
-        scale += np.float32(_LEAST)
-        np.multiply(means, np.float32(pace.corrected), out=moved)
-        moved /= scale
-        values *= np.float32(1 - pace.rate * WEIGHT_DECAY)
-        values -= moved
-        if rows is not None:
-            self.values[rows], self._means[rows], self._squares[rows] = values, means, squares
-
-
 class _Tower:
     """Vectors of courses: their own, and those of what they are about.
 
@@ -236,14 +172,14 @@ class _Tower:
     """
 
     def __init__(self, own: Floats, traits: Floats) -> None:
-        self._own, self._traits = _Table(own), _Table(traits)
+        self._own, self._traits = Table(own, WEIGHT_DECAY), Table(traits, WEIGHT_DECAY)
 
     def of(self, about: Sparse, courses: Any = ...) -> Floats:
         """Return float32[c, d], vectors of courses that are about `about`, float32[c, k]."""
         found: Floats = self._own.values[courses] + about @ self._traits.values
         return found
 
-    def descend(self, about: Sparse, courses: Integers, gradient: Floats, pace: _Pace) -> None:
+    def descend(self, about: Sparse, courses: Integers, gradient: Floats, pace: Pace) -> None:
         """Go one step down, float32[c, d]."""
         self._traits.descend(about.T @ gradient, pace)
         self._own.descend(gradient, pace, courses)
@@ -265,9 +201,9 @@ class _Model:
         traits = _noise(rng, width)
         self._read, self._offered = _Tower(_noise(rng, size), traits), _Tower(_noise(rng, size), traits.copy())
         self._about = about
-        self._biases = _Table((_BIAS_SHARE * np.log(popularity + _FEWEST)).astype(np.float32))
+        self._biases = Table((_BIAS_SHARE * np.log(popularity + _FEWEST)).astype(np.float32), WEIGHT_DECAY)
 
-    def descend(self, batch: _Batch, others: Integers, corrections: Floats, pace: _Pace) -> None:
+    def descend(self, batch: _Batch, others: Integers, corrections: Floats, pace: Pace) -> None:
         """Go one step down what the targets are mistaken for.
 
         Args:
@@ -321,10 +257,3 @@ def _popularity(log: Interactions, size: int) -> NDArray[np.float64]:
     """Return float64[n], enrollments, older ones counting less."""
     ages = (log.moments.max() - log.moments) / BIAS_HALF_LIFE
     return np.bincount(log.courses, np.exp2(-ages), size).astype(np.float64)
-
-
-def _batches(rng: np.random.Generator, count: int) -> Iterator[Integers]:
-    """Yield numbers of decisions without an end, each once before any again."""
-    while True:
-        order = rng.permutation(count)
-        yield from (order[start : start + BATCH] for start in range(0, count, BATCH))

@@ -2,6 +2,8 @@
 
 - `release.json`: what it is, and the sha256 of every other file; its own digest stands in `model_releases`.
 - `ranker.ubj`: the XGBoost ranker.
+- `network.npz`: the network that looks at its first places again; a release of a version without has none, and neither
+  has one that learned from few decisions.
 - `retrievers.npz`: course ids, the sparse matrices of the retrievers, and the vectors of the two towers.
 
 Training may add files of its own, which serving does not read.
@@ -30,10 +32,16 @@ from features.columns import StoredFeature
 from features.interactions import Integers
 from features.similarity import Similarities
 from features.vector import DTYPE, VectorLayout
+from serving.ensembles import Ensemble
+from serving.networks import Network
 
 MANIFEST = "release.json"
 RANKER = "ranker.ubj"
+NETWORK = "network.npz"
 RETRIEVERS = "retrievers.npz"
+
+_NO_ARRAYS = (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile)
+"""What NumPy raises of a file that is none of its own, or lacks something."""
 
 
 class LearnedExposures(BaseModel):
@@ -126,14 +134,14 @@ class Release:
     Attributes:
         manifest: what it is.
         layout: of the vector that the ranker reads.
-        booster: the ranker; its feature names are those of the layout.
+        ensemble: the ranker; the feature names of its trees are those of the layout.
         course_ids: int64[n] sorted, what the similarities' positions mean.
         similarities: of the retrievers.
     """
 
     manifest: ReleaseManifest
     layout: VectorLayout
-    booster: xgboost.Booster
+    ensemble: Ensemble
     course_ids: Integers
     similarities: Similarities
 
@@ -141,7 +149,7 @@ class Release:
 def write_release(
     folder: Path,
     manifest: ReleaseManifest,
-    booster: xgboost.Booster,
+    ensemble: Ensemble,
     course_ids: Integers,
     similarities: Similarities,
     *,
@@ -152,7 +160,7 @@ def write_release(
     Args:
         folder: to write.
         manifest: what it is; the digests of its files are added.
-        booster: the ranker.
+        ensemble: the ranker.
         course_ids: int64[n] sorted, what the similarities' positions mean.
         similarities: of the retrievers.
         extras: contents of further files, by name, that are verified like the others and that serving does not read.
@@ -162,9 +170,11 @@ def write_release(
     """
     contents = {
         **(extras or {}),
-        RANKER: bytes(booster.save_raw(raw_format="ubj")),
-        RETRIEVERS: _packed(course_ids, similarities),
+        RANKER: bytes(ensemble.booster.save_raw(raw_format="ubj")),
+        RETRIEVERS: _packed({"course_ids": course_ids, **similarities.arrays}),
     }
+    if ensemble.network is not None:
+        contents[NETWORK] = _packed(ensemble.network.arrays)
     return _write(folder, manifest, contents)
 
 
@@ -236,7 +246,10 @@ def load_release(folder: Path, digest: str) -> Release:
         raise ReleaseError(f"Release {manifest.version} lacks a file.")
     booster = _booster(_read(folder / RANKER, manifest.files[RANKER]), manifest, layout)
     course_ids, similarities = _unpacked(_read(folder / RETRIEVERS, manifest.files[RETRIEVERS]), manifest)
-    return Release(manifest, layout, booster, course_ids, similarities)
+    network = None
+    if NETWORK in manifest.files:
+        network = _network(_read(folder / NETWORK, manifest.files[NETWORK]), manifest, layout)
+    return Release(manifest, layout, Ensemble(booster, network), course_ids, similarities)
 
 
 def read_manifest(folder: Path, digest: str) -> ReleaseManifest:
@@ -303,9 +316,19 @@ def _booster(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) ->
     return booster
 
 
-def _packed(course_ids: Integers, similarities: Similarities) -> bytes:
+def _network(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) -> Network:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            network = Network.of(arrays)
+    except _NO_ARRAYS as error:
+        raise ReleaseError(f"The network of release {manifest.version} cannot be read.") from error
+    if network.knots.width != len(layout.names):
+        raise ReleaseError(f"The network of release {manifest.version} reads other features than its manifest says.")
+    return network
+
+
+def _packed(arrays: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"course_ids": course_ids, **similarities.arrays}
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
@@ -315,6 +338,6 @@ def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Simi
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             course_ids: Integers = arrays["course_ids"]
             similarities = Similarities.of(arrays, len(course_ids))
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except _NO_ARRAYS as error:
         raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
     return course_ids, similarities

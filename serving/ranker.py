@@ -20,9 +20,9 @@ from features.similarity import Similarities, content_vectors, positions_of, tit
 from serving.artifact import Release
 from serving.breaker import DeclinedError
 from serving.candidates import brought, select_candidates
+from serving.ensembles import Scorer
 from serving.rankings import RankedCourse, Reason
 from serving.reasons import Evidence, PopularityBars, popularity_bars, reasons_for
-from serving.trees import Scorer
 
 POPULARITY_FEATURE = "course_enrollments_30d"
 
@@ -181,7 +181,7 @@ def align(
     features = np.ascontiguousarray(matrix.features[:, [places[name] for name in release.layout.course]])
     if beside is not None and beside.matrix is matrix:
         similarities = release.similarities.over(release.course_ids, beside.traits)
-        scorer = Scorer(release.booster)
+        scorer = Scorer(release.ensemble)
         return replace(beside, release=release, similarities=similarities, features=features, scorer=scorer)
     topics, topic_ids = with_parents(matrix.topics, matrix.topic_ids, parents)
     if POPULARITY_FEATURE in places:
@@ -205,7 +205,7 @@ def align(
         features=features,
         popularity=popularity[None, :],
         bars=popularity_bars(popularity, topics),
-        scorer=Scorer(release.booster),
+        scorer=Scorer(release.ensemble),
     )
 
 

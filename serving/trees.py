@@ -16,7 +16,7 @@ MOST_LEAVES = 32
 _ALL = (1 << MOST_LEAVES) - 1
 
 
-class Scorer:
+class TreeScorer:
     """Scores vectors with a ranker.
 
     XGBoost looks at one row after the other and takes more time for it than the rest of a ranking together. Compiled

@@ -61,7 +61,7 @@ async def write(
         release().manifest.model_copy(
             update={"version": version, "stored_features": stored_features, "trained_until": trained_until}
         ),
-        model.booster,
+        model.ensemble,
         release().course_ids,
         model.similarities,
         extras={} if judged is None else {JUDGMENT: judged.packed()},

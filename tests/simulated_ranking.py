@@ -94,7 +94,7 @@ def release() -> Release:
         metrics={},
         code_version="",
     )
-    return Release(manifest, layout, trained().booster, IDS, trained().similarities)
+    return Release(manifest, layout, trained().ensemble, IDS, trained().similarities)
 
 
 @cache

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import xgboost
 
 from features.interactions import Integers
+from serving.ensembles import Ensemble
 from training.baselines import CLASSICS, QUICK, Knowledge, Setting, blend, blended, scorer_ranks, tuned
 from training.coldstart import ColdStart, cold_start
 from training.dataset import PointInTimeFeatures
@@ -111,7 +111,7 @@ def evaluate(
     history: LearningHistory,
     protocol: Protocol,
     divided: Split,
-    booster: xgboost.Booster,
+    ensemble: Ensemble,
     features: PointInTimeFeatures,
     *,
     seed: int,
@@ -125,7 +125,7 @@ def evaluate(
         history: the log.
         protocol: named in the result.
         divided: what is known, and the decisions.
-        booster: the ranker, which has seen none of the decisions.
+        ensemble: the ranker, which has seen none of the decisions.
         features: stored features as of each decision.
         seed: of tuning and resampling.
         step: draws progress.
@@ -138,17 +138,17 @@ def evaluate(
     similarities = history.similarities(test.known)
     ranks, settings = _baseline_ranks(history, divided, knowledge, rng, step=step, thorough=thorough)
     name = f"Ranking the held-out decisions ({protocol})"
-    steps = curve_steps(booster.num_boosted_rounds())
+    steps = curve_steps(ensemble.booster.num_boosted_rounds())
     varied = VariedLists(history.traits.topics, WEIGHTS if thorough else (), len(test.decisions), seed)
     advance = step(name, len(test.decisions))
     ranks["model"], lists, curve = model_ranks(
-        history, test, similarities, booster, features, advance=advance, steps=steps, varied=varied, threads=threads
+        history, test, similarities, ensemble, features, advance=advance, steps=steps, varied=varied, threads=threads
     )
     if test.until is not None:
         daily = replace(test, until=None)
         advance = step("Ranking them as of each day", len(test.decisions))
         ranks["model-daily"], *_ = model_ranks(
-            history, daily, similarities, booster, features, advance=advance, threads=threads
+            history, daily, similarities, ensemble, features, advance=advance, threads=threads
         )
     figures, resampled = measured(ranks, rng)
     counts = np.bincount(knowledge.known.courses, minlength=knowledge.size)

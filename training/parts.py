@@ -12,6 +12,8 @@ import numpy as np
 import xgboost
 
 from serving.artifact import LearnedExposures
+from serving.ensembles import Ensemble
+from serving.networks import Network
 from training.evaluate import Evaluation
 from training.judgment import Judgment
 from training.notes import Notes
@@ -23,13 +25,13 @@ class FittedRanker:
     """A ranker alone.
 
     Attributes:
-        booster: reads the vectors of the features' layout.
+        ensemble: reads the vectors of the features' layout.
         decisions: how many decisions it was fitted on.
         defaults: `ReleaseManifest.defaults`.
         exposures: `ReleaseManifest.exposures`.
     """
 
-    booster: xgboost.Booster
+    ensemble: Ensemble
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
     exposures: LearnedExposures | None = None
@@ -38,7 +40,9 @@ class FittedRanker:
         """Return it as it is kept."""
         learned = None if self.exposures is None else self.exposures.model_dump()
         told = {"decisions": self.decisions, "defaults": dict(self.defaults), "exposures": learned}
-        return {"booster": np.frombuffer(self.booster.save_raw("ubj"), np.uint8), "told": as_text(told)}
+        trees = np.frombuffer(self.ensemble.booster.save_raw("ubj"), np.uint8)
+        network = self.ensemble.network
+        return {"booster": trees, "told": as_text(told), **(network.arrays if network is not None else {})}
 
     @classmethod
     def of(cls, arrays: Arrays) -> FittedRanker:
@@ -46,7 +50,8 @@ class FittedRanker:
         told = of_text(arrays["told"])
         learned = None if told["exposures"] is None else LearnedExposures(**told["exposures"])
         booster = xgboost.Booster(model_file=bytearray(arrays["booster"].tobytes()))
-        return cls(booster, told["decisions"], told["defaults"], learned)
+        network = Network.of(arrays) if "knots" in arrays else None
+        return cls(Ensemble(booster, network), told["decisions"], told["defaults"], learned)
 
 
 def evaluation_as_arrays(evaluation: Evaluation) -> Arrays:

@@ -7,13 +7,12 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 
 from features.histories import Floats
 from features.interactions import Integers
 from features.similarity import Similarities
-from serving.trees import Scorer
+from serving.ensembles import Ensemble, Scorer
 from training.dataset import Examples, PointInTimeFeatures, examples, with_features
 from training.history import LearningHistory
 from training.lists import first_ten
@@ -44,7 +43,7 @@ def model_ranks(
     history: LearningHistory,
     test: Stage,
     similarities: Similarities,
-    booster: xgboost.Booster,
+    ensemble: Ensemble,
     features: PointInTimeFeatures,
     *,
     advance: Advance,
@@ -58,21 +57,23 @@ def model_ranks(
         history: the log.
         test: the decisions.
         similarities: fitted on what was known, in the order of the history's courses.
-        booster: the ranker.
+        ensemble: the ranker.
         features: stored features as of each decision, with the defaults of the ranker; read by this thread alone.
         advance: told of progress.
         steps: numbers of trees that the curve is wanted of.
         varied: is given the lists too.
         threads: how many look for candidates, and how many score.
     """
-    scorer, early = Scorer(booster), _early(booster, steps)
+    whole = ensemble.booster.num_boosted_rounds()
+    scorer, early = Scorer(ensemble), _early(ensemble, steps)
     ranks, lists = [np.empty(0, np.int64)], [np.empty((0, CUTOFF), np.int64)]
     curve = dict.fromkeys(steps, 0.0)
 
     def scored(asked: tuple[Examples, Floats]) -> _Scored:
         part, vectors = asked
-        scores = scorer.scores(vectors)
-        found = {trees: one.scores(vectors) for trees, one in early.items()} | {booster.num_boosted_rounds(): scores}
+        starts = np.flatnonzero(np.diff(part.rows, prepend=-1)).tolist()
+        scores = scorer.scores(vectors, starts)
+        found = {trees: one.scores(vectors, starts) for trees, one in early.items()} | {whole: scores}
         return _Scored(
             part,
             scores,
@@ -104,9 +105,12 @@ class _Scored(NamedTuple):
     gained: dict[int, float]
 
 
-def _early(booster: xgboost.Booster, steps: Sequence[int]) -> dict[int, Scorer]:
+def _early(ensemble: Ensemble, steps: Sequence[int]) -> dict[int, Scorer]:
     """Return what scores with the first so many trees, by their number; the whole is not among them."""
-    return {trees: Scorer(booster[:trees]) for trees in steps if trees < booster.num_boosted_rounds()}
+    booster, network = ensemble.booster, ensemble.network
+    return {
+        count: Scorer(Ensemble(booster[:count], network)) for count in steps if count < booster.num_boosted_rounds()
+    }
 
 
 def _candidate_ranks(part: Examples, scores: NDArray[Any]) -> Integers:

@@ -101,7 +101,7 @@ def rejudged(
         history,
         stage,
         release.similarities.over(release.course_ids, history.traits),
-        release.booster,
+        release.ensemble,
         Defaulted(features, manifest.defaults),
         advance=step(f"Judging {manifest.version} again", len(decisions)),
     )

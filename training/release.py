@@ -9,12 +9,13 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import numpy as np
-import xgboost
 
 from features.columns import StoredFeature
 from features.interactions import Integers
 from features.similarity import Similarities, positions_of
 from serving.artifact import LearnedExposures, ReleaseManifest, write_release
+from serving.ensembles import Ensemble
+from serving.trees import TreeScorer
 from training.dataset import Dataset, Defaulted, PointInTimeFeatures, training_set
 from training.distributions import DISTRIBUTIONS, Distributions
 from training.evaluate import Evaluation, evaluate
@@ -23,6 +24,7 @@ from training.fit import ROUNDS, SEED, fit_ranker
 from training.history import EPOCH, NEVER, LearningHistory
 from training.judgment import JUDGMENT
 from training.lessons import taught
+from training.network_fitting import EPOCHS, fit_network
 from training.notes import NOTES
 from training.parts import FittedRanker, evaluation_as_arrays, evaluation_of
 from training.split import Protocol, Stage, split, training_stages
@@ -58,14 +60,14 @@ class FittedModel:
     """A ranker with its retrievers.
 
     Attributes:
-        booster: reads the vectors of the features' layout.
+        ensemble: reads the vectors of the features' layout.
         similarities: in the order of the history's courses.
         decisions: how many decisions the ranker was fitted on.
         defaults: `ReleaseManifest.defaults`.
         exposures: `ReleaseManifest.exposures`.
     """
 
-    booster: xgboost.Booster
+    ensemble: Ensemble
     similarities: Similarities
     decisions: int
     defaults: Mapping[str, float] = field(default_factory=dict)
@@ -77,7 +79,7 @@ class TrainedModel:
     """What a release is written from.
 
     Attributes:
-        booster: fitted on decisions up to the end of the history.
+        ensemble: fitted on decisions up to the end of the history.
         similarities: fitted on all of it.
         evaluation: of the same training, done on what lay before the last tenth and judged on that.
         decisions: how many decisions the ranker was fitted on.
@@ -85,7 +87,7 @@ class TrainedModel:
         exposures: `ReleaseManifest.exposures`.
     """
 
-    booster: xgboost.Booster
+    ensemble: Ensemble
     similarities: Similarities
     evaluation: Evaluation
     decisions: int
@@ -122,7 +124,7 @@ def train(
     end = int(history.interactions.moments.max()) + 1
     fitted = fit_before(history, features, end, options, report, exposures=exposures, parts=parts.within("fit"))
     return TrainedModel(
-        fitted.booster, fitted.similarities, evaluation, fitted.decisions, fitted.defaults, fitted.exposures
+        fitted.ensemble, fitted.similarities, evaluation, fitted.decisions, fitted.defaults, fitted.exposures
     )
 
 
@@ -151,7 +153,7 @@ def fit_before(
         parts.keep("similarities", similarities.arrays)
     else:
         similarities = Similarities.of(kept, len(history.traits))
-    return FittedModel(fitted.booster, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
+    return FittedModel(fitted.ensemble, similarities, fitted.decisions, fitted.defaults, fitted.exposures)
 
 
 def judge(
@@ -193,7 +195,7 @@ def judge(
         history,
         protocol,
         divided,
-        fitted.booster,
+        fitted.ensemble,
         Defaulted(features, fitted.defaults),
         seed=options.seed,
         step=lambda name, total: counted(name, total, report),
@@ -280,7 +282,7 @@ def save(
     digest = write_release(
         models_dir / version,
         manifest,
-        trained.booster,
+        trained.ensemble,
         history.traits.course_ids,
         trained.similarities,
         extras=_extras(trained.evaluation, distributions),
@@ -319,7 +321,13 @@ def _fit(
         threads=options.threads,
         advance=lambda: rounds(1),
     )
-    fitted = FittedRanker(booster, dataset.decisions, defaults, record)
+    network = fit_network(
+        dataset,
+        TreeScorer(booster).scores(dataset.vectors),
+        seed=options.seed,
+        begin=lambda: counted("Fitting the network", EPOCHS, report),
+    )
+    fitted = FittedRanker(Ensemble(booster, network), dataset.decisions, defaults, record)
     parts.keep("ranker", fitted.as_arrays())
     # They are most of what is kept, and nobody needs them any more.
     looking.drop()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.histories import Floats
 from features.interactions import Integers
 from features.pair import PAIR_FEATURES, pair_features
-from serving.trees import Scorer
+from serving.ensembles import Scorer
 from training.dataset import PointInTimeFeatures, candidates
 from training.history import LearningHistory
 from training.release import FittedModel
@@ -126,7 +126,7 @@ def _scoring(
     if len(known):
         own = np.asarray(features.read_learners(ids, np.full(len(ids), moment, np.int64)), np.float64)
         stored = features.read_courses(courses, np.full(len(courses), moment, np.int64))
-    return _Scoring(history, features, model, Scorer(model.booster), moment, own, stored)
+    return _Scoring(history, features, model, Scorer(model.ensemble), moment, own, stored)
 
 
 def _prepared(
@@ -150,13 +150,15 @@ def _prepared(
     lengths = [len(each) for each in columns[1:]]
     every = np.concatenate(columns)
 
+    starts = (np.cumsum([0, *lengths])[:-1]).tolist()
+
     def predict() -> NDArray[np.float64]:
         if not len(every):
             return np.empty(0)
         own = np.repeat(scoring.learners[rows], lengths, axis=0)
         now, pair = np.array([scoring.moment]), np.concatenate(pairs)
         vectors = scoring.features.layout.assemble(now, own, scoring.courses[every], pair)
-        return scoring.scorer.scores(vectors).astype(np.float64)
+        return scoring.scorer.scores(vectors, starts).astype(np.float64)
 
     return _Batch(asked, known, np.cumsum([0, *lengths]), every, pool.submit(predict))
 

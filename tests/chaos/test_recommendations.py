@@ -196,7 +196,7 @@ async def _copy_release(victim: Victim, version: str) -> None:
     loaded = load_release(folder, row.digest)
     manifest = loaded.manifest.model_copy(update={"version": version})
     path = victim.parts.models_dir / version
-    digest = write_release(path, manifest, loaded.booster, loaded.course_ids, loaded.similarities)
+    digest = write_release(path, manifest, loaded.ensemble, loaded.course_ids, loaded.similarities)
     names = ("feature_service", "metrics", "training_rows", "created_at")
     values = {name: getattr(row, name) for name in names}
     async with victim.parts.database.transaction() as connection:

@@ -92,7 +92,7 @@ class Setting:
         model = trained()
         self.models_dir.mkdir(exist_ok=True)
         digest = write_release(
-            self.models_dir / version, manifest, model.booster, release().course_ids, model.similarities
+            self.models_dir / version, manifest, model.ensemble, release().course_ids, model.similarities
         )
         rankers = {"model": {"ndcg": ndcg}, "popularity": {"ndcg": 0.1}}
         async with self.database.transaction() as connection:

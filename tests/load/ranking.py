@@ -205,7 +205,7 @@ def scored(world: RankingWorld, learners: int | None = None) -> tuple[float, flo
     """Return how many learners of a world's log are scored in a second, and the milliseconds of processor for one."""
     history, model = world.history, world.model
     assert history is not None
-    fitted = FittedModel(model.release.booster, model.similarities, 0)
+    fitted = FittedModel(model.release.ensemble, model.similarities, 0)
     asked = np.arange(len(history.learner_ids))[:learners]
     moment = int(history.interactions.moments.max()) + 1
     begun, before = time.perf_counter(), time.process_time()

@@ -33,12 +33,15 @@ from features.towers_fitting import FACTORS
 from features.vector import VectorLayout
 from serving.artifact import Release, ReleaseManifest
 from serving.course_matrix import CourseMatrix, CourseMatrixHolder
+from serving.ensembles import Ensemble
 from serving.online import OnlineReader
 from serving.ranker import Question, RankingModel, align
 from serving.releases import ReleaseHolder
 from serving.served import ServedFeatures
+from training.dataset import Dataset
 from training.fit import ROUNDS
 from training.history import LearningHistory, load_history
+from training.network_fitting import FEWEST_DECISIONS, fit_network
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LENGTH, SHOWN = 20, 20
@@ -76,7 +79,7 @@ def simulated(courses: int, *, learners: int = 200, rounds: int = ROUNDS, seed: 
     release = Release(
         manifest=_manifest(),
         layout=SERVICE_LAYOUT,
-        booster=_booster(rounds, rng),
+        ensemble=_ensemble(rounds, rng),
         course_ids=matrix.course_ids,
         similarities=Similarities(
             **dict(zip(MATRICES, _neighbors(courses, rng), strict=True)), towers=_towers(courses, rng)
@@ -190,14 +193,19 @@ def _manifest() -> ReleaseManifest:
     )
 
 
-def _booster(rounds: int, rng: np.random.Generator) -> xgboost.Booster:
-    """Return trees as deep and as many as those of a release: how long they take does not depend on what they say."""
+def _ensemble(rounds: int, rng: np.random.Generator) -> Ensemble:
+    """Return a ranker of the size that releases have: how long it takes does not depend on what it says."""
     names = list(SERVICE_LAYOUT.names)
-    values = rng.random((10_000, len(names)), np.float32)
-    taken = values[:, 0] + values[:, 30] * values[:, 40] + rng.random(len(values)) > 1.4
+    values = rng.random((20 * FEWEST_DECISIONS, len(names)), np.float32)
+    said = values[:, 0] + values[:, 30] * values[:, 40] + rng.random(len(values))
+    taken = said == np.repeat(said.reshape(-1, 20).max(axis=1), 20)
     data = xgboost.DMatrix(values, taken.astype(np.float32), feature_names=names, nthread=1)
     fitted = xgboost.train({"max_depth": 4, "eta": 0.1, "nthread": 1, "verbosity": 0}, data, rounds)
-    return xgboost.Booster({"nthread": 1}, model_file=fitted.save_raw("ubj"))
+    booster = xgboost.Booster({"nthread": 1}, model_file=fitted.save_raw("ubj"))
+    # A third of the columns have gaps in the real log.
+    values[::50, ::3] = np.nan
+    dataset = Dataset(values, taken, np.arange(len(values)) // 20, FEWEST_DECISIONS, 1.0)
+    return Ensemble(booster, fit_network(dataset, said.astype(np.float32), seed=1))
 
 
 def _matrix(courses: int, rng: np.random.Generator) -> CourseMatrix:

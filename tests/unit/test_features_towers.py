@@ -9,10 +9,11 @@ import pytest
 import scipy.sparse as sp
 
 from features import towers_fitting
+from features.descent import Pace
 from features.interactions import Integers, Interactions, Sparse
 from features.linear import HALF_LIFE
 from features.towers import ALIKE, REACH, RECENCY, TOLD, Floats, Towers
-from features.towers_fitting import FACTORS, SAMPLED, _Batch, _Decisions, _errors, _Pace, _Sampling, _Table, fit_towers
+from features.towers_fitting import FACTORS, SAMPLED, _Batch, _Decisions, _errors, _Sampling, fit_towers
 
 RNG = np.random.default_rng(7)
 SIZE = 30
@@ -202,32 +203,17 @@ def test_errors_are_the_slope_of_the_loss() -> None:
     np.testing.assert_allclose(_errors(logits.astype(np.float32), batch, others), slopes, atol=1e-5)
 
 
-def test_steps_are_those_of_adam() -> None:
-    """Kingma and Ba's formulas, with the decay beside them, row by row."""
-    table, rows = _Table(np.ones((4, 2), np.float32)), np.array([1, 3])
-    values, mean, square, steps = np.ones((2, 2)), np.zeros((2, 2)), np.zeros((2, 2)), 5
-    for step in range(steps):
-        gradient = RNG.normal(0, 1, (2, 2))
-        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
-        rate = 2e-3 * (1 + np.cos(np.pi * step / steps)) / 2
-        unbiased = mean / (1 - 0.9 ** (step + 1)) / (np.sqrt(square / (1 - 0.999 ** (step + 1))) + 1e-8)
-        values = values * (1 - rate) - rate * unbiased
-        table.descend(gradient.astype(np.float32), _Pace.of(step, steps), rows)
-    np.testing.assert_allclose(table.values[rows], values, rtol=1e-5)
-    np.testing.assert_array_equal(table.values[[0, 2]], np.ones((2, 2)))
-
-
 def test_long_logs_are_read_in_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """What they cost is bounded."""
     monkeypatch.setattr(towers_fitting, "MOST_STEPS", 2)
     paces: list[tuple[int, int]] = []
-    of = _Pace.of
+    of = Pace.of
 
-    def pace(step: int, steps: int) -> _Pace:
+    def pace(step: int, steps: int, rate: float) -> Pace:
         paces.append((step, steps))
-        return of(step, steps)
+        return of(step, steps, rate)
 
-    monkeypatch.setattr(towers_fitting._Pace, "of", pace)
+    monkeypatch.setattr(Pace, "of", pace)
     fit_towers(walks(), SIZE)
     assert [(0, 2), (1, 2)] == paces
 

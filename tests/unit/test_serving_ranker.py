@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 from core.errors import ReleaseError, UnavailableError
 from features.pair import DAY
 from serving import candidates
+from serving.ensembles import Ensemble
 from serving.ranker import Question, align, rank
 from serving.rankings import RankedCourse, Reason, ReasonKind
 from serving.reasons import POPULAR_PLACES
@@ -158,7 +159,7 @@ def test_a_release_beside_another_ranks_by_its_own() -> None:
     """What is known of the courses alone is taken over; trees, similarities and columns are not."""
     other = replace(
         release(),
-        booster=fit_ranker(lessons(), release().layout, rounds=5, seed=3, threads=1),
+        ensemble=Ensemble(fit_ranker(lessons(), release().layout, rounds=5, seed=3, threads=1)),
         similarities=trained().similarities.reordered(np.full(COURSES, -1), COURSES),
     )
     beside, alone = align(other, model().matrix, PARENTS, model()), align(other, matrix(), PARENTS)

@@ -152,13 +152,13 @@ def test_only_readable_courses_are_ranked_and_retrieved() -> None:
 
 
 def test_logged_vectors_are_those_that_ranked() -> None:
-    """The booster gives them the scores of the list."""
+    """The ranker gives them the scores of the list."""
     asked = question(np.random.default_rng(9))
     ranked = rank(model(), asked)
     rows = vectors(model(), asked, [course.course_id for course in ranked])
     assert model().release.layout.names
     assert len(model().release.layout.names) == len(rows[0])
-    scores = model().release.booster.inplace_predict(np.array(rows, np.float32))
+    scores = model().scorer.scores(np.array(rows, np.float32))
     assert [course.score for course in ranked] == pytest.approx(scores.tolist(), abs=1e-6)
 
 

@@ -9,7 +9,7 @@ import pytest
 import xgboost
 
 from features.kernels import Floats
-from serving.trees import MOST_LEAVES, Scorer, read_trees
+from serving.trees import MOST_LEAVES, TreeScorer, read_trees
 
 COLUMNS = 7
 
@@ -36,7 +36,7 @@ def booster(rounds: int = 40, **settings: Any) -> xgboost.Booster:
 def test_compiled_scores_are_those_of_xgboost(depth: int, base: float) -> None:
     """Every bit is the same, for more rows than are scored at once, whatever is missing."""
     ranker = booster(max_depth=depth, base_score=base)
-    scorer, vectors = Scorer(ranker), rows(1_300, seed=8)
+    scorer, vectors = TreeScorer(ranker), rows(1_300, seed=8)
     assert scorer.compiled
     expected = ranker.inplace_predict(vectors)
     np.testing.assert_array_equal(scorer.scores(vectors), expected)
@@ -54,7 +54,7 @@ def test_what_is_missing_goes_both_ways() -> None:
 def test_other_trees_are_scored_by_xgboost(settings: dict[str, Any]) -> None:
     """Trees with more leaves than a word has bits, and weighted ones, are left to XGBoost."""
     ranker = booster(rounds=10, **settings)
-    scorer, vectors = Scorer(ranker), rows(50, seed=8)
+    scorer, vectors = TreeScorer(ranker), rows(50, seed=8)
     assert not scorer.compiled
     np.testing.assert_array_equal(scorer.scores(np.asfortranarray(vectors)), ranker.inplace_predict(vectors))
 
@@ -62,7 +62,7 @@ def test_other_trees_are_scored_by_xgboost(settings: dict[str, Any]) -> None:
 def test_a_tree_may_be_one_leaf() -> None:
     """Trees that found nothing to ask add the same to all, and without rows there are no scores."""
     ranker = booster(rounds=3, gamma=1e9)
-    scorer, vectors = Scorer(ranker), rows(20)
+    scorer, vectors = TreeScorer(ranker), rows(20)
     assert scorer.compiled
     np.testing.assert_array_equal(scorer.scores(vectors), ranker.inplace_predict(vectors))
     assert 0 == len(scorer.scores(vectors[:0]))

@@ -103,7 +103,7 @@ def test_training_until_a_moment_gives_the_model_of_that_moment() -> None:
         train(history, CountedFeatures(stored), options, lambda *_: None)
         for history, stored in ((whole, HISTORY), (earlier, earlier))
     )
-    assert ours.booster.save_raw() == theirs.booster.save_raw()
+    assert ours.ensemble.booster.save_raw() == theirs.ensemble.booster.save_raw()
     assert ours.evaluation == theirs.evaluation
 
 

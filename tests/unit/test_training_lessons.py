@@ -197,8 +197,8 @@ def test_exposures_after_the_moment_change_nothing() -> None:
     assert ours.exposures is not None
     assert ours.exposures.learned > 0
     assert ours.exposures == theirs.exposures
-    assert ours.booster.save_raw() == theirs.booster.save_raw()
-    assert ours.booster.save_raw() != without().booster.save_raw()
+    assert ours.ensemble.booster.save_raw() == theirs.ensemble.booster.save_raw()
+    assert ours.ensemble.booster.save_raw() != without().ensemble.booster.save_raw()
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))
@@ -223,7 +223,7 @@ def test_without_exposures_training_is_what_it_was() -> None:
     nothing = platform_exposures().between(0, 0)
     assert 0 == len(nothing)
     ours = fit_before(HISTORY, FEATURES, split_moment(HISTORY), OPTIONS, silent, exposures=nothing)
-    assert ours.booster.save_raw() == without().booster.save_raw()
+    assert ours.ensemble.booster.save_raw() == without().ensemble.booster.save_raw()
     assert without().exposures is None
     assert ours.exposures is not None
     assert 0 == ours.exposures.learned == ours.exposures.places

@@ -53,7 +53,7 @@ def released(moment: int) -> Release:
     moments = HISTORY.interactions.moments
     end = at(int(moments[moments < moment].max()))
     manifest = plain.manifest.model_copy(update={"trained_until": end, "defaults": dict(model.defaults)})
-    return replace(plain, manifest=manifest, booster=model.booster, similarities=model.similarities)
+    return replace(plain, manifest=manifest, ensemble=model.ensemble, similarities=model.similarities)
 
 
 def at(moment: int) -> datetime:

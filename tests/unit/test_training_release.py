@@ -17,6 +17,7 @@ import pytest
 from core.errors import InputError, ReleaseError
 from serving.artifact import (
     MANIFEST,
+    NETWORK,
     RANKER,
     RETRIEVERS,
     ReleaseManifest,
@@ -25,6 +26,7 @@ from serving.artifact import (
     verify_release,
     write_release,
 )
+from serving.ensembles import Scorer
 from tests.simulated_history import CountedFeatures, simulated_history
 from training import baselines, dataset, factors
 from training.baselines import CLASSICS
@@ -67,7 +69,12 @@ def test_the_model_beats_the_baselines_where_sequences_matter() -> None:
 def test_training_twice_gives_the_same_model() -> None:
     """With the same data and seed every byte of the ranker is the same."""
     again = train(HISTORY, FEATURES, OPTIONS, silent)
-    assert trained().booster.save_raw() == again.booster.save_raw()
+    assert trained().ensemble.booster.save_raw() == again.ensemble.booster.save_raw()
+    first, second = (each.ensemble.network for each in (trained(), again))
+    assert first is not None
+    assert second is not None
+    for name, values in first.arrays.items():
+        np.testing.assert_array_equal(values, second.arrays[name])
     assert trained().evaluation == again.evaluation
 
 
@@ -132,7 +139,9 @@ def test_a_release_is_loaded_as_it_was_written(tmp_path: Path) -> None:
     for name, table in trained().similarities.towers.tables.items():
         np.testing.assert_array_equal(table, release.similarities.towers.tables[name])
     rows = np.random.default_rng(1).random((9, len(release.layout.names)), dtype=np.float32)
-    np.testing.assert_array_equal(trained().booster.inplace_predict(rows), release.booster.inplace_predict(rows))
+    expected = Scorer(trained().ensemble).scores(rows)
+    np.testing.assert_array_equal(expected, Scorer(release.ensemble).scores(rows))
+    assert expected.tolist() != release.ensemble.booster.inplace_predict(rows).tolist()
     assert [manifest.version] == [path.name for path in tmp_path.iterdir()]
 
 
@@ -140,7 +149,7 @@ def test_release_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     """Half of it would fill a disk that is full, and nobody would ever look for it."""
     manifest, digest = saved(tmp_path)
     release = load_release(tmp_path / manifest.version, digest)
-    parts = (release.manifest, release.booster, release.course_ids, release.similarities)
+    parts = (release.manifest, release.ensemble, release.course_ids, release.similarities)
     with pytest.raises(FileNotFoundError):
         write_release(tmp_path / "other", *parts, extras={"first": b"written", "absent/second": b"not written"})
     with pytest.raises(FileNotFoundError):
@@ -159,7 +168,7 @@ def _flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", [MANIFEST, RANKER, RETRIEVERS])
+@pytest.mark.parametrize("name", [MANIFEST, RANKER, NETWORK, RETRIEVERS])
 @pytest.mark.parametrize("damage", [_cut, _flipped, Path.unlink])
 def test_a_damaged_release_is_refused(tmp_path: Path, name: str, damage: Callable[[Path], None]) -> None:
     """A missing, truncated or changed file is noticed before anything is parsed."""
@@ -187,7 +196,7 @@ def test_a_release_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[st
         load_release(tmp_path / manifest.version, _digest(path))
 
 
-@pytest.mark.parametrize("name", [RANKER, RETRIEVERS])
+@pytest.mark.parametrize("name", [RANKER, NETWORK, RETRIEVERS])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
     """Even with right digests, what cannot be parsed is an error of its own and no crash."""
     manifest, _ = saved(tmp_path)

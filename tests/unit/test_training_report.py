@@ -139,7 +139,7 @@ def written(
         ReportContents(
             manifest=manifest,
             status="A candidate",
-            booster=made.booster,
+            booster=made.ensemble.booster,
             notes=curves if whole else None,
             drift=[
                 Drift("moved", 0.4, 0.0, 0.5, 900),
@@ -206,7 +206,7 @@ def test_page_is_well_formed_and_explains_each_column() -> None:
     kinds = re.findall(r"(?:pair|learner|course|derived) (\d+\.\d)%", text)
     assert 4 == len(kinds)
     assert sum(map(float, kinds)) == pytest.approx(100, abs=0.2)
-    for name in release().booster.get_score(importance_type="total_gain"):
+    for name in release().ensemble.booster.get_score(importance_type="total_gain"):
         if name in outline.cells:
             assert MEANINGS[name] in outline.cells
 

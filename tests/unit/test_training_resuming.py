@@ -80,9 +80,10 @@ def told(model: TrainedModel) -> tuple[bytes, ...]:
     evaluation = model.evaluation
     assert evaluation.judgment is not None
     assert evaluation.notes is not None
-    matrices = model.similarities.matrices.values()
+    matrices, network = model.similarities.matrices.values(), model.ensemble.network
     return (
-        bytes(model.booster.save_raw("ubj")),
+        bytes(model.ensemble.booster.save_raw("ubj")),
+        *(bytes(each) for each in (network.arrays.values() if network is not None else ())),
         *(bytes(part) for each in matrices for part in (each.data, each.indices, each.indptr)),
         evaluation.judgment.packed(),
         evaluation.notes.packed(),

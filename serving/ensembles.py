@@ -1,0 +1,68 @@
+"""What a release ranks by: trees that look at all candidates, and a network that looks at the first of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost
+
+from features.kernels import Floats
+from serving.networks import Network
+from serving.trees import TreeScorer
+
+SEEN_AGAIN = 32
+"""Places of a list that the network looks at: what trees put further back does not come to the first ten."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Trees, and the network that was fitted beside them.
+
+    Attributes:
+        booster: regression trees; its feature names are those of the vector.
+        network: speaks in the scale of the trees; None where there were too few decisions to fit one.
+    """
+
+    booster: xgboost.Booster
+    network: Network | None = None
+
+
+class Scorer:
+    """Scores the candidates of lists.
+
+    The first places by the trees have the sum of both. All others follow them in the order of the trees, as far from
+    the last of the first as the trees say.
+
+    Args:
+        ensemble: what scores.
+    """
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self._trees = TreeScorer(ensemble.booster)
+        self._network = ensemble.network
+
+    def scores(self, vectors: Floats, starts: Sequence[int] = (0,)) -> Floats:
+        """Return float32[m], the scores of float32[m, k] with NaN for what is missing.
+
+        Args:
+            vectors: of the candidates of one list after the other.
+            starts: ascending, where each list starts.
+        """
+        scores = self._trees.scores(vectors)
+        if self._network is None or not len(vectors):
+            return scores
+        lists = [slice(start, end) for start, end in zip(starts, (*starts[1:], len(vectors)), strict=True)]
+        # Of equal scores the first in the list is before the others, as in the lists that are made of them.
+        firsts = [np.argsort(-scores[each], kind="stable")[:SEEN_AGAIN] + each.start for each in lists]
+        said = self._network.scores(vectors[np.concatenate(firsts)])
+        done = 0
+        for each, first in zip(lists, firsts, strict=True):
+            if not len(first):
+                continue
+            both = scores[first] + said[done : done + len(first)]
+            done += len(first)
+            scores[each] += both.min() - scores[first[-1]]
+            scores[first] = both
+        return scores
