@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +29,7 @@ from tests.integration.test_app_model_commands import enroll, fill
 from tests.judged_releases import AS_OF, Chosen, judgment, write
 from tests.simulated_history import simulated_events
 from tests.simulated_ranking import NOW
-from training import fit
+from training import fit, network_fitting
 from training.history import EPOCH
 from training.judgment import JUDGMENT, Judgment
 from training.pointintime import FeastFeatures
@@ -80,9 +81,10 @@ def trained(rounds: int, *arguments: str) -> str:
 
 
 def poor() -> str:
-    """Train a release of a single condition, which a tree that asks more of the towers would not be poor enough for."""
+    """Train a release of a single condition and no network: more trees, or either of them, would be good."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(fit._PARAMETERS, "max_depth", 1)
+        patch.setattr(network_fitting, "FEWEST_DECISIONS", sys.maxsize)
         return trained(1)
 
 

@@ -66,7 +66,7 @@ _PARTS: tuple[tuple[Any, str, str, tuple[str, ...]], ...] = (
     (
         ranker,
         "_predicted",
-        "trees",
+        "trees and network",
         ("pair features", "vector of learner, course and pair"),
     ),
 )
