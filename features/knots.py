@@ -70,7 +70,8 @@ def _placed(values: Floats, knots: Floats) -> Floats:
     if last == 0:
         return np.zeros(len(values), np.float32)
     here = np.clip(np.searchsorted(knots, values, side="right") - 1, 0, last - 1)
-    with np.errstate(invalid="ignore"):
+    # What is missing or infinite, and knots that lie closer than any number divides by, are told by the limits below.
+    with np.errstate(invalid="ignore", over="ignore"):
         part = (values - knots[here]) / (knots[here + 1] - knots[here])
     places = here.astype(np.float32) + np.clip(part, np.float32(0), np.float32(1))
     placed: Floats = places * (np.float32(2) * np.float32(REACH) / np.float32(last)) - np.float32(REACH)
