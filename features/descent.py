@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from features.interactions import Integers
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 
 _MEAN_DECAY, _SQUARE_DECAY, _LEAST = 0.9, 0.999, 1e-8
 

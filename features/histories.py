@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from features.interactions import Integers, Sparse
-from features.kernels import Rows
+from features.kernel_arrays import Rows
 
 Floats = NDArray[np.float32]
 

@@ -277,8 +277,12 @@ WIDE void knot_places(const float *knots, const int64_t *counts, int64_t width, 
     for (int64_t column = 0; column < width; column++) {
         const float *own = knots + column * most;
         const int32_t last = (int32_t)counts[column] - 1;
-        const float scale = last > 0 ? 2.0f * reach / (float)last : 0.0f;
-        const float low = last > 0 ? reach : 0.0f;
+        if (last == 0) {
+            for (int64_t row = 0; row < rows; row++)
+                out[row * out_width + column] = 0.0f;
+            continue;
+        }
+        const float scale = 2.0f * reach / (float)last;
         for (int64_t first = 0; first < rows; first += ROWS) {
             const int64_t count = rows - first < ROWS ? rows - first : ROWS;
             /* Whole groups of eight: a list's first places are fewer than a tile. */
@@ -293,12 +297,11 @@ WIDE void knot_places(const float *knots, const int64_t *counts, int64_t width, 
                 for (int32_t row = 0; row < lanes; row++)
                     at[row] += values[row] >= own[at[row] + step] ? step : 0;
             for (int32_t row = 0; row < lanes; row++) {
-                const int32_t here = at[row] < last ? at[row] : (last > 0 ? last - 1 : 0);
-                const float width_here = last > 0 ? own[here + 1] - own[here] : 1.0f;
-                float part = (values[row] - own[here]) / width_here;
+                const int32_t here = at[row] < last ? at[row] : last - 1;
+                float part = (values[row] - own[here]) / (own[here + 1] - own[here]);
                 part = part > 0.0f ? part : 0.0f;
                 part = part < 1.0f ? part : 1.0f;
-                placed[row] = ((float)here + part) * scale - low;
+                placed[row] = ((float)here + part) * scale - reach;
                 placed[row] = values[row] == values[row] ? placed[row] : 0.0f;
             }
             for (int64_t row = 0; row < count; row++)

@@ -8,18 +8,15 @@ them to it. What features mean is none of their business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
-from cffi import FFI
 from numpy.typing import NDArray
 
-from features.interactions import Integers, Sparse, spread
-
-Floats = NDArray[np.float32]
+from features.interactions import Integers, spread
+from features.kernel_arrays import INTERFACE, Floats, Groups, Into, Places, Rows, Trees
 
 _DECLARED = """
 int64_t revision(void);
@@ -41,126 +38,6 @@ _REVISION = 5
 """What `revision` of the library must say: one that was compiled from another source is not called."""
 _SAMPLE = 1_000
 """Of how many values a first guess of the best is made."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A sparse matrix in the types that the loops read.
-
-    Attributes:
-        matrix: float32[n, k], by rows.
-    """
-
-    matrix: Sparse
-
-    @property
-    def width(self) -> int:
-        """Number of columns, k."""
-        return int(self.matrix.shape[1])
-
-    @cached_property
-    def starts(self) -> Integers:
-        """int64[n + 1], where each row starts and the last one ends."""
-        return np.ascontiguousarray(self.matrix.indptr, np.int64)
-
-    @cached_property
-    def indices(self) -> NDArray[np.int32]:
-        """int32[number of values], the column of each."""
-        return np.ascontiguousarray(self.matrix.indices, np.int32)
-
-    @cached_property
-    def data(self) -> Floats:
-        """float32[number of values]."""
-        return np.ascontiguousarray(self.matrix.data, np.float32)
-
-    @cached_property
-    def pointers(self) -> tuple[Any, Any, Any]:
-        """The three as C reads them; they live as long as this."""
-        return _pointer("int64_t[]", self.starts), _pointer("int32_t[]", self.indices), _pointer("float[]", self.data)
-
-    @cached_property
-    def turned(self) -> Rows:
-        """The same by columns."""
-        return Rows(self.matrix.T.tocsr())
-
-
-Places = NDArray[np.int32]
-Into = tuple[Places, int]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """How rows are summed.
-
-    Attributes:
-        weights: float64[e], of the rows, group after group.
-        ends: int64[g], where each group ends.
-    """
-
-    weights: NDArray[np.float64]
-    ends: Integers
-
-    @classmethod
-    def one(cls, weights: NDArray[np.float64]) -> Groups:
-        """Return the only group of rows with these weights."""
-        return cls(weights, np.array([len(weights)], np.int64))
-
-    @classmethod
-    @cache
-    def each(cls, count: int) -> Groups:
-        """Return so many groups of one row each, as it is."""
-        return cls(np.ones(count), np.arange(1, count + 1, dtype=np.int64))
-
-    @property
-    def count(self) -> int:
-        """How many groups there are."""
-        return len(self.ends)
-
-    @cached_property
-    def pointers(self) -> tuple[Any, Any]:
-        """Both as C reads them; they live as long as this."""
-        return _pointer("double[]", self.weights), _pointer("int64_t[]", self.ends)
-
-
-@dataclass(frozen=True)
-class Trees:
-    """Regression trees of at most 32 leaves each, as lists of their conditions.
-
-    A row goes to the left at a condition when its value is below the threshold, or missing where that is said; each
-    node that sends it to the right takes the leaves on its left away, and it ends in the first that stays.
-
-    Attributes:
-        node_ends: int64[t], where each tree's conditions end.
-        features: int32[c], the column that a condition looks at.
-        thresholds: float32[c].
-        missing_left: bool[c], whether what is missing goes to the left.
-        masks: uint32[c], a bit for each leaf that stays when a row goes to the right.
-        leaf_starts: int64[t], where each tree's leaves start.
-        leaves: float32[number of leaves], their values.
-        base: float32, what every row begins with.
-    """
-
-    node_ends: Integers
-    features: NDArray[np.int32]
-    thresholds: Floats
-    missing_left: NDArray[np.bool_]
-    masks: NDArray[np.uint32]
-    leaf_starts: Integers
-    leaves: Floats
-    base: np.float32
-
-    @cached_property
-    def pointers(self) -> tuple[Any, ...]:
-        """The arrays as C reads them; they live as long as this."""
-        return (
-            _pointer("int64_t[]", self.node_ends),
-            _pointer("int32_t[]", self.features),
-            _pointer("float[]", self.thresholds),
-            _pointer("uint8_t[]", self.missing_left),
-            _pointer("uint32_t[]", self.masks),
-            _pointer("int64_t[]", self.leaf_starts),
-            _pointer("float[]", self.leaves),
-        )
 
 
 class Kernels(Protocol):
@@ -229,18 +106,13 @@ def compiled_kernels() -> CompiledKernels | None:
         found = find_spec(_LIBRARY)
         if found is None or found.origin is None:
             return None
-        library = _FFI.dlopen(found.origin)
+        library = INTERFACE.dlopen(found.origin)
         return CompiledKernels(library) if library.revision() == _REVISION else None
     except (OSError, AttributeError):
         return None
 
 
-_FFI = FFI()
-_FFI.cdef(_DECLARED)
-
-
-def _pointer(kind: str, values: NDArray[Any]) -> Any:
-    return _FFI.from_buffer(kind, values)
+INTERFACE.cdef(_DECLARED)
 
 
 class CompiledKernels:
@@ -252,14 +124,14 @@ class CompiledKernels:
 
     def __init__(self, library: Any) -> None:
         self._library = library
-        self._integers, self._floats = _FFI.typeof("int64_t[]"), _FFI.typeof("float[]")
-        self._places, self._bytes = _FFI.typeof("int32_t[]"), _FFI.typeof("uint8_t[]")
+        self._integers, self._floats = INTERFACE.typeof("int64_t[]"), INTERFACE.typeof("float[]")
+        self._places, self._bytes = INTERFACE.typeof("int32_t[]"), INTERFACE.typeof("uint8_t[]")
 
     def named_columns(self, rows: Rows, which: Integers) -> tuple[Integers, Places]:
         """Return as `Kernels` says."""
         near, places = np.empty(rows.width, np.int64), np.empty(rows.width, np.int32)
         starts, indices, _ = rows.pointers
-        from_buffer, integers = _FFI.from_buffer, self._integers
+        from_buffer, integers = INTERFACE.from_buffer, self._integers
         found = self._library.named_columns(
             starts,
             indices,
@@ -277,13 +149,13 @@ class CompiledKernels:
         """Return as `Kernels` says."""
         places, width = into or (None, rows.width)
         sums = np.empty((groups.count, width), np.float32)
-        from_buffer, integers = _FFI.from_buffer, self._integers
+        from_buffer, integers = INTERFACE.from_buffer, self._integers
         failed = self._library.grouped_sums(
             *rows.pointers,
             from_buffer(integers, which),
             *groups.pointers,
             groups.count,
-            _FFI.NULL if places is None else from_buffer(self._places, places),
+            INTERFACE.NULL if places is None else from_buffer(self._places, places),
             width,
             from_buffer(self._floats, sums),
         )
@@ -294,7 +166,7 @@ class CompiledKernels:
     def times_vector(self, rows: Rows, columns: Integers, factors: Floats) -> Floats:
         """Return as `Kernels` says."""
         product = np.empty(rows.matrix.shape[0], np.float32)
-        from_buffer = _FFI.from_buffer
+        from_buffer = INTERFACE.from_buffer
         self._library.times_vector(
             *rows.turned.pointers,
             from_buffer(self._integers, columns),
@@ -308,7 +180,7 @@ class CompiledKernels:
     def rows_times_vector(self, rows: Rows, which: Integers, places: Places, vector: Floats) -> Floats:
         """Return as `Kernels` says."""
         products = np.empty(len(which), np.float32)
-        from_buffer = _FFI.from_buffer
+        from_buffer = INTERFACE.from_buffer
         self._library.rows_times_vector(
             *rows.pointers,
             from_buffer(self._integers, which),
@@ -323,7 +195,7 @@ class CompiledKernels:
         """Return as `Kernels` says."""
         count = min(count, len(values))
         found = np.empty(count, np.int64)
-        from_buffer = _FFI.from_buffer
+        from_buffer = INTERFACE.from_buffer
         length = self._library.best(
             from_buffer(self._floats, values),
             from_buffer(self._bytes, eligible),
@@ -345,11 +217,11 @@ class CompiledKernels:
         failed = self._library.tree_scores(
             *trees.pointers,
             len(trees.node_ends),
-            _FFI.from_buffer(self._floats, columns),
+            INTERFACE.from_buffer(self._floats, columns),
             len(vectors),
             len(columns),
             float(trees.base),
-            _FFI.from_buffer(self._floats, scores),
+            INTERFACE.from_buffer(self._floats, scores),
         )
         if failed:
             raise MemoryError
@@ -368,16 +240,16 @@ class CompiledKernels:
         by_row = vectors.flags.c_contiguous
         count, width = vectors.shape
         self._library.knot_places(
-            _FFI.from_buffer(self._floats, knots),
-            _FFI.from_buffer(self._integers, counts),
+            INTERFACE.from_buffer(self._floats, knots),
+            INTERFACE.from_buffer(self._integers, counts),
             width,
             knots.shape[1],
             reach,
-            _FFI.from_buffer(self._floats, vectors if by_row else vectors.T),
+            INTERFACE.from_buffer(self._floats, vectors if by_row else vectors.T),
             count,
             width if by_row else 1,
             1 if by_row else count,
-            _FFI.from_buffer(self._floats, out),
+            INTERFACE.from_buffer(self._floats, out),
             out.shape[1],
         )
 

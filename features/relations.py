@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History, Popularity
 from features.interactions import Integers
-from features.kernels import Groups, Into, Places, kernels
+from features.kernel_arrays import Groups, Into, Places
+from features.kernels import kernels
 from features.similarity import Similarities
 
 RECENT = 30

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from features.histories import CourseTraits
 from features.interactions import ROBOTIC, Integers, Interactions, Sparse, latest, strongest_of
-from features.kernels import Rows
+from features.kernel_arrays import Rows
 from features.linear import fit_latent, fit_linear
 from features.towers import TABLES, Towers
 from features.towers_fitting import fit_towers

@@ -16,11 +16,11 @@ import io
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import xgboost
@@ -40,8 +40,7 @@ RANKER = "ranker.ubj"
 NETWORK = "network.npz"
 RETRIEVERS = "retrievers.npz"
 
-_NO_ARRAYS = (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile)
-"""What NumPy raises of a file that is none of its own, or lacks something."""
+ContentT = TypeVar("ContentT")
 
 
 class LearnedExposures(BaseModel):
@@ -245,10 +244,10 @@ def load_release(folder: Path, digest: str) -> Release:
     if not {RANKER, RETRIEVERS} <= manifest.files.keys():
         raise ReleaseError(f"Release {manifest.version} lacks a file.")
     booster = _booster(_read(folder / RANKER, manifest.files[RANKER]), manifest, layout)
-    course_ids, similarities = _unpacked(_read(folder / RETRIEVERS, manifest.files[RETRIEVERS]), manifest)
-    network = None
-    if NETWORK in manifest.files:
-        network = _network(_read(folder / NETWORK, manifest.files[NETWORK]), manifest, layout)
+    course_ids, similarities = _unpacked(folder, manifest, RETRIEVERS, _retrievers)
+    network = _unpacked(folder, manifest, NETWORK, Network.of) if NETWORK in manifest.files else None
+    if network is not None and network.knots.width != len(layout.names):
+        raise ReleaseError(f"The network of release {manifest.version} reads other features than its manifest says.")
     return Release(manifest, layout, Ensemble(booster, network), course_ids, similarities)
 
 
@@ -316,28 +315,24 @@ def _booster(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) ->
     return booster
 
 
-def _network(content: bytes, manifest: ReleaseManifest, layout: VectorLayout) -> Network:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            network = Network.of(arrays)
-    except _NO_ARRAYS as error:
-        raise ReleaseError(f"The network of release {manifest.version} cannot be read.") from error
-    if network.knots.width != len(layout.names):
-        raise ReleaseError(f"The network of release {manifest.version} reads other features than its manifest says.")
-    return network
-
-
 def _packed(arrays: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
-def _unpacked(content: bytes, manifest: ReleaseManifest) -> tuple[Integers, Similarities]:
+def _unpacked(
+    folder: Path, manifest: ReleaseManifest, name: str, build: Callable[[Mapping[str, Any]], ContentT]
+) -> ContentT:
+    content = _read(folder / name, manifest.files[name])
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            course_ids: Integers = arrays["course_ids"]
-            similarities = Similarities.of(arrays, len(course_ids))
-    except _NO_ARRAYS as error:
-        raise ReleaseError(f"The retrievers of release {manifest.version} cannot be read.") from error
-    return course_ids, similarities
+            return build(arrays)
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        what = name.removesuffix(".npz")
+        raise ReleaseError(f"The {what} of release {manifest.version} cannot be read.") from error
+
+
+def _retrievers(arrays: Mapping[str, Any]) -> tuple[Integers, Similarities]:
+    course_ids: Integers = arrays["course_ids"]
+    return course_ids, Similarities.of(arrays, len(course_ids))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import xgboost
 
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from serving.networks import Network
 from serving.trees import TreeScorer
 
@@ -53,14 +54,12 @@ class Scorer:
         scores = self._trees.scores(vectors)
         if self._network is None or not len(vectors):
             return scores
-        lists = [slice(start, end) for start, end in zip(starts, (*starts[1:], len(vectors)), strict=True)]
+        lists = [slice(*each) for each in pairwise((*starts, len(vectors))) if each[0] < each[1]]
         # Of equal scores the first in the list is before the others, as in the lists that are made of them.
         firsts = [np.argsort(-scores[each], kind="stable")[:SEEN_AGAIN] + each.start for each in lists]
         said = self._network.scores(vectors[np.concatenate(firsts)])
         done = 0
         for each, first in zip(lists, firsts, strict=True):
-            if not len(first):
-                continue
             both = scores[first] + said[done : done + len(first)]
             done += len(first)
             scores[each] += both.min() - scores[first[-1]]

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from features.interactions import Integers
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from features.knots import Knots
 
 _LAYERS = 3
@@ -56,7 +56,7 @@ class Network:
             if weights.shape != (width, len(biases)):
                 raise ValueError(f"A layer has the shape {weights.shape} where {(width, len(biases))} is needed.")
             width = len(biases)
-        if width != 1 or (network.gaps >= knots.width).any():
+        if width != 1 or not np.isin(network.gaps, np.arange(knots.width)).all():
             raise ValueError("The layers do not end in one number, or a column does not exist.")
         return network
 
@@ -72,15 +72,8 @@ class Network:
             **{f"biases_{layer}": self.biases[layer] for layer in layers},
         }
 
-    def read(self, vectors: Floats) -> Floats:
-        """Return float32[m, k + g], what the first layer reads of float32[m, k] with NaN for what is missing."""
-        numbers = np.empty((len(vectors), self.knots.width + len(self.gaps)), np.float32)
-        self.knots.place(vectors, numbers)
-        np.isnan(vectors[:, self.gaps], out=numbers[:, self.knots.width :])
-        return numbers
-
     def said(self, numbers: Floats) -> Floats:
-        """Return float32[m], what the layers say of float32[m, k + g], which is what `read` returns."""
+        """Return float32[m], what the layers say of float32[m, k + g], as `read` returns them."""
         values = numbers
         for weights, biases in zip(self.weights[:-1], self.biases[:-1], strict=True):
             values = values @ weights
@@ -91,4 +84,12 @@ class Network:
 
     def scores(self, vectors: Floats) -> Floats:
         """Return float32[m], what it says of float32[m, k] with NaN for what is missing."""
-        return self.said(self.read(vectors))
+        return self.said(read(self.knots, self.gaps, vectors))
+
+
+def read(knots: Knots, gaps: Integers, vectors: Floats) -> Floats:
+    """Return float32[m, k + g], what the first layer reads of float32[m, k] with NaN for what is missing."""
+    numbers = np.empty((len(vectors), knots.width + len(gaps)), np.float32)
+    knots.place(vectors, numbers)
+    np.isnan(vectors[:, gaps], out=numbers[:, knots.width :])
+    return numbers

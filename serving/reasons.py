@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from features.histories import CourseTraits, Floats, History
 from features.interactions import Integers, Sparse, spread
-from features.kernels import Groups, kernels
+from features.kernel_arrays import Groups
+from features.kernels import kernels
 from features.relations import RECENCY, RECENT, TRANSITION_RECENCY, TRANSITION_RECENT, WEIGHING
 from features.similarity import Similarities, positions_of
 from serving.rankings import Reason, ReasonKind

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import xgboost
 
-from features.kernels import Floats, Trees, compiled_kernels
+from features.kernel_arrays import Floats, Trees
+from features.kernels import compiled_kernels
 
 MOST_LEAVES = 32
 _ALL = (1 << MOST_LEAVES) - 1

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from features.descent import Pace, Table, batches
 from features.interactions import Integers
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from features.knots import MOST, Knots
-from serving.networks import Network
+from serving.networks import Network, read
 from training.dataset import Dataset
 
 WIDTHS = (64, 32)
@@ -56,15 +56,15 @@ def fit_network(
         return None
     rng = np.random.default_rng(seed)
     gaps = np.flatnonzero(np.isnan(dataset.vectors).any(axis=0))
-    network = Network(knots_of(dataset.vectors, rng), gaps, (), ())
-    fitting = _Fitting(network.read(dataset.vectors), rng)
+    knots = knots_of(dataset.vectors, rng)
+    fitting = _Fitting(read(knots, gaps, dataset.vectors), rng)
     advance, each = begin(), -(-len(lists) // BATCH)
     steps = EPOCHS * each
     for step, numbers in zip(range(steps), batches(rng, len(lists), BATCH), strict=False):
         fitting.descend(lists.batch(numbers), Pace.of(step, steps, LEARNING_RATE))
         if step % each == each - 1:
             advance(1)
-    return fitting.network(network, lists, trees)
+    return fitting.network(knots, gaps, lists, trees)
 
 
 def knots_of(vectors: Floats, rng: np.random.Generator) -> Knots:
@@ -123,7 +123,7 @@ class _Lists:
         starts = np.flatnonzero(np.diff(dataset.groups, prepend=-1)).astype(np.int64)
         lengths = np.diff(np.append(starts, len(dataset.groups)))
         taken = dataset.taken.astype(np.float32)
-        wanted = taken / np.repeat(np.add.reduceat(taken, starts), lengths) if len(starts) else taken
+        wanted = taken / np.repeat(np.add.reduceat(taken, starts), lengths)
         weights = np.ones(len(starts)) if dataset.weights is None else dataset.weights
         return cls(starts, lengths, wanted, weights.astype(np.float32))
 
@@ -180,14 +180,14 @@ class _Fitting:
             weights.descend(of_weights, pace)
             biases.descend(of_biases, pace)
 
-    def network(self, read: Network, lists: _Lists, trees: Floats) -> Network:
+    def network(self, knots: Knots, gaps: Integers, lists: _Lists, trees: Floats) -> Network:
         """Return what was fitted, in the scale of the trees and zero on the average."""
         weights, biases = [each.values for each in self._weights], [each.values for each in self._biases]
-        said = Network(read.knots, read.gaps, tuple(weights), tuple(biases)).said(self._numbers)
+        said = Network(knots, gaps, tuple(weights), tuple(biases)).said(self._numbers)
         spread = _spread(said, lists)
         scale = np.float32(_spread(trees, lists) / spread if spread > 0 else 0.0)
         weights[-1], biases[-1] = weights[-1] * scale, (biases[-1] - said.mean(dtype=np.float64)) * scale
-        return Network(read.knots, read.gaps, tuple(weights), tuple(each.astype(np.float32) for each in biases))
+        return Network(knots, gaps, tuple(weights), tuple(each.astype(np.float32) for each in biases))
 
 
 def _layer(rng: np.random.Generator, width: int, wider: int) -> Table:

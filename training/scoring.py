@@ -148,9 +148,7 @@ def _prepared(
         pairs.append(pair_features(relations, one, history.traits, found))
         columns.append(found)
     lengths = [len(each) for each in columns[1:]]
-    every = np.concatenate(columns)
-
-    starts = (np.cumsum([0, *lengths])[:-1]).tolist()
+    every, offsets = np.concatenate(columns), np.cumsum([0, *lengths])
 
     def predict() -> NDArray[np.float64]:
         if not len(every):
@@ -158,9 +156,9 @@ def _prepared(
         own = np.repeat(scoring.learners[rows], lengths, axis=0)
         now, pair = np.array([scoring.moment]), np.concatenate(pairs)
         vectors = scoring.features.layout.assemble(now, own, scoring.courses[every], pair)
-        return scoring.scorer.scores(vectors, starts).astype(np.float64)
+        return scoring.scorer.scores(vectors, offsets[:-1].tolist()).astype(np.float64)
 
-    return _Batch(asked, known, np.cumsum([0, *lengths]), every, pool.submit(predict))
+    return _Batch(asked, known, offsets, every, pool.submit(predict))
 
 
 def _lists(history: LearningHistory, batch: _Batch, popular: ScoredList, count: int) -> Iterator[ScoredList]:

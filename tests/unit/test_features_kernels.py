@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from features import kernels as module
 from features.interactions import empty_matrix
-from features.kernels import CompiledKernels, Floats, Groups, Kernels, NumpyKernels, Rows, compiled_kernels, kernels
+from features.kernel_arrays import Floats, Groups, Rows
+from features.kernels import CompiledKernels, Kernels, NumpyKernels, compiled_kernels, kernels
 
 SIZE, COUNT = 150, 40
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]

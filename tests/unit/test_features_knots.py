@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from features import knots as module
-from features.kernels import Floats, compiled_kernels
+from features.kernel_arrays import Floats
+from features.kernels import compiled_kernels
 from features.knots import MOST, REACH, Knots
 
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -89,3 +90,9 @@ def test_what_is_no_table_of_knots_is_refused(values: Floats, counts: list[int])
     """Compiled loops do not look again."""
     with pytest.raises(ValueError, match=r"Knots are|A column has"):
         Knots(values, np.array(counts, np.int64))
+
+
+def test_lengths_of_another_type_are_refused() -> None:
+    """A compiled loop would read other numbers, and beyond the last."""
+    with pytest.raises(ValueError, match="A column has"):
+        Knots(np.zeros((1, MOST), np.float32), np.ones(1, np.int32))

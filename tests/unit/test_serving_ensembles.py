@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xgboost
 
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from features.knots import REACH
 from serving.ensembles import SEEN_AGAIN, Ensemble, Scorer
-from serving.networks import Network
+from serving.networks import Network, read
 from training.network_fitting import knots_of
 
 WIDTH = 6
@@ -49,7 +49,7 @@ def network() -> Network:
 def test_a_network_says_what_its_layers_do() -> None:
     """Read by quantile, with a number for the gap; summed, cut off at zero, and summed again."""
     values = vectors(50)
-    numbers = network().read(values)
+    numbers = read(network().knots, network().gaps, values)
     np.testing.assert_array_equal(numbers[:, -1], np.isnan(values[:, -1]))
     assert (np.abs(numbers) <= np.float32(REACH)).all()
     for row, said in zip(numbers.astype(np.float64), network().scores(values), strict=True):
@@ -72,6 +72,7 @@ def test_a_network_is_kept_as_arrays() -> None:
         {"weights_1": np.zeros((5, 3), np.float32)},
         {"biases_2": np.zeros(2, np.float32), "weights_2": np.zeros((4, 2), np.float32)},
         {"gaps": np.array([WIDTH])},
+        {"gaps": np.array([-1])},
         {"counts": np.zeros(WIDTH, np.int64)},
     ],
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from serving.trees import MOST_LEAVES, TreeScorer, read_trees
 
 COLUMNS = 7

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from features.descent import Pace
-from features.kernels import Floats
+from features.kernel_arrays import Floats
 from training import network_fitting
 from training.dataset import Dataset
 from training.network_fitting import EPOCHS, FEWEST_DECISIONS, _Fitting, _Lists, fit_network, knots_of
