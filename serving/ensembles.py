@@ -54,14 +54,13 @@ class Scorer:
         scores = self._trees.scores(vectors)
         if self._network is None or not len(vectors):
             return scores
-        lists = [slice(*each) for each in pairwise((*starts, len(vectors))) if each[0] < each[1]]
-        # Of equal scores the first in the list is before the others, as in the lists that are made of them.
-        firsts = [np.argsort(-scores[each], kind="stable")[:SEEN_AGAIN] + each.start for each in lists]
-        said = self._network.scores(vectors[np.concatenate(firsts)])
-        done = 0
-        for each, first in zip(lists, firsts, strict=True):
-            both = scores[first] + said[done : done + len(first)]
-            done += len(first)
-            scores[each] += both.min() - scores[first[-1]]
+        for start, end in pairwise((*starts, len(vectors))):
+            if start == end:
+                continue
+            # Of equal scores the first in the list is before the others, as in the lists that are made of them.
+            first = start + np.argsort(-scores[start:end], kind="stable")[:SEEN_AGAIN]
+            # List by list, for BLAS adds in another order where there are more rows, and keeps other processors busy.
+            both = scores[first] + self._network.scores(vectors[first])
+            scores[start:end] += both.min() - scores[first[-1]]
             scores[first] = both
         return scores

@@ -101,6 +101,6 @@ def test_lists_that_are_scored_together_are_scored_as_alone() -> None:
     together = scorer.scores(values, STARTS)
     for start, length in zip(STARTS, LENGTHS, strict=True):
         alone = scorer.scores(values[start : start + length])
-        np.testing.assert_allclose(together[start : start + length], alone, atol=1e-6)
+        np.testing.assert_array_equal(together[start : start + length], alone)
     assert scorer.scores(values).tolist() != together.tolist()
     assert 0 == len(scorer.scores(vectors(0)))
